@@ -1,0 +1,63 @@
+"""Package metadata. Lower bounds are tested: scripts/oldest.sh runs the unit tier with exactly these versions."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+ROOT = Path(__file__).parent
+VERSION = re.search(r'__version__ = "(.+)"', (ROOT / "mmtune/__init__.py").read_text(encoding="utf-8"))
+
+REQUIRED = [
+    "torch>=2.8",
+    "torchvision>=0.23",
+    "transformers>=5.0",
+    "open_clip_torch>=3.0",
+    "jsonargparse>=4.40",
+    "matplotlib>=3.8",
+    "numpy>=1.26",
+    "pillow>=10.3",
+    "pyyaml>=6.0.1",
+    "rich>=13.7",
+    "safetensors>=0.4.5",
+    "scikit-learn>=1.5",
+    "scikit-image>=0.24",
+    "sentencepiece>=0.2.0",
+    "tensorboard>=2.17",
+]
+EXTRAS = {
+    "deepspeed": ["deepspeed>=0.18"],
+    "demo": ["gradio>=5.0"],
+}
+EXTRAS["test"] = [
+    *EXTRAS["deepspeed"],
+    *EXTRAS["demo"],
+    "coverage>=7.6",
+    "hypothesis>=6.112",
+    "import-linter>=2.0",
+    "mypy>=1.13",
+    "pytest>=8.3",
+    "pytest-xdist>=3.6",
+    "ruff>=0.8",
+    "types-PyYAML",
+]
+
+setup(
+    name="mmtune",
+    version=VERSION.group(1) if VERSION else "0",
+    description="Build data for, train, evaluate and talk to models that see images",
+    long_description=(ROOT / "README.md").read_text(encoding="utf-8")
+    if (ROOT / "README.md").exists()
+    else "",
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.10",
+    packages=find_packages(include=["mmtune*", "data_builders*", "eval*"]),
+    install_requires=REQUIRED,
+    extras_require=EXTRAS,
+    entry_points={"console_scripts": ["mmtune = mmtune.cli:main"]},
+    include_package_data=True,
+    zip_safe=False,
+)
