@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Iterator
 from pathlib import Path
 
 # Set before anything of torch, transformers or open_clip is imported, and handed on to child processes.
@@ -23,7 +22,7 @@ for _name, _value in {
 }.items():
     os.environ[_name] = _value
 
-import pytest
+import pytest  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -49,7 +48,7 @@ def _one_torch_thread() -> None:
 
 
 @pytest.fixture(autouse=True)
-def _seeded() -> Iterator[None]:
+def _seeded() -> None:
     """Every test starts from the same random state, so that none depends on which ran before it."""
     import numpy as np
     import torch
@@ -57,7 +56,6 @@ def _seeded() -> Iterator[None]:
     random.seed(0)
     np.random.seed(0)
     torch.manual_seed(0)
-    yield
 
 
 @pytest.fixture
