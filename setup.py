@@ -1,4 +1,4 @@
-"""Package metadata. Lower bounds are tested: scripts/oldest.sh runs the unit tier with just these versions."""
+"""Package metadata. Lower bounds are tested: scripts/oldest.sh runs the unit tier with exactly those."""
 
 from __future__ import annotations
 

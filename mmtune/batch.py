@@ -47,7 +47,9 @@ class PackedBatch:
         if self.position_ids.numel() != tokens or self.targets.numel() != tokens:
             raise ValueError("input_ids, position_ids and targets must have one length")
         if sum(self.document_lengths) != tokens:
-            raise ValueError(f"document lengths sum to {sum(self.document_lengths)}, the row has {tokens} tokens")
+            raise ValueError(
+                f"document lengths sum to {sum(self.document_lengths)}, the row has {tokens} tokens"
+            )
         if sum(self.image_views) != self.pixels.shape[0]:
             raise ValueError(f"images have {sum(self.image_views)} views, pixels hold {self.pixels.shape[0]}")
         placeholders = int((self.input_ids == IMAGE_TOKEN_ID).sum())

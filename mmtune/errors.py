@@ -36,7 +36,9 @@ class RecordError(UserError):
         fix: what to do about it, if that is known.
     """
 
-    def __init__(self, reason: str, record_id: str = "?", row: int | None = None, fix: str | None = None) -> None:
+    def __init__(
+        self, reason: str, record_id: str = "?", row: int | None = None, fix: str | None = None
+    ) -> None:
         self.reason = reason
         self.record_id = record_id
         self.row = row
