@@ -1,0 +1,1 @@
+"""From files of records to packed rows: sources, mixtures, packing and the loader."""

@@ -1,0 +1,89 @@
+"""Resizing and cropping one view with Pillow's own filters, on 8-bit pixels as the towers were trained."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from mmtune.images.geometry import Triple, ViewGeometry
+
+_FILTERS = {
+    "nearest": Image.Resampling.NEAREST,
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+    "lanczos": Image.Resampling.LANCZOS,
+}
+
+_LONGEST_RESIZE = 8
+"""Times the view's size that the long side may have after resizing, before the crop is taken first."""
+
+
+def fit_view(image: Image.Image, geometry: ViewGeometry) -> Image.Image:
+    """Bring an RGB image to the square of the view, cropping or stretching as the tower was trained.
+
+    Args:
+        image: an RGB image of any size.
+        geometry: the tower's view.
+
+    Returns:
+        An RGB image of ``size`` x ``size``.
+
+    Source: CLIPImageProcessor's order (short side to ``size`` with the long side truncated, then the centre).
+    """
+    size, resample = geometry.size, _FILTERS[geometry.resample]
+    width, height = image.size
+    if geometry.fit == "stretch" or width == height:
+        return image.resize((size, size), resample)
+    short, long = min(width, height), max(width, height)
+    new_long = int(size * long / short)
+    offset = (new_long - size) // 2
+    if new_long > _LONGEST_RESIZE * size:
+        # A thin strip would be blown up to gigabytes only to be thrown away: resample just what is kept.
+        start, span = offset * long / new_long, size * long / new_long
+        box = (start, 0, start + span, short) if width > height else (0, start, short, start + span)
+        return image.resize((size, size), resample, box=box)
+    if width > height:
+        return image.resize((new_long, size), resample).crop((offset, 0, offset + size, size))
+    return image.resize((size, new_long), resample).crop((0, offset, size, offset + size))
+
+
+def pad_to_square(image: Image.Image, colour: tuple[int, int, int]) -> Image.Image:
+    """Centre an RGB image on a square of its longer side.
+
+    Args:
+        image: an RGB image.
+        colour: fill, 0..255 for each channel.
+
+    Source: LLaVA's expand2square (an odd remainder goes to the right or the bottom).
+    """
+    width, height = image.size
+    if width == height:
+        return image
+    side = max(width, height)
+    square = Image.new("RGB", (side, side), colour)
+    square.paste(image, ((side - width) // 2, (side - height) // 2))
+    return square
+
+
+def view_pixels(view: Image.Image) -> Tensor:
+    """The 8-bit pixels of an RGB image as (3, height, width)."""
+    channels_last = np.asarray(view, dtype=np.uint8)
+    return torch.from_numpy(np.ascontiguousarray(channels_last.transpose(2, 0, 1)))
+
+
+def normalise(views: Tensor, mean: Triple, std: Triple) -> Tensor:
+    """Scale 8-bit pixels to 0..1 and standardise each channel.
+
+    Args:
+        views: (views, 3, side, side) uint8.
+        mean: mean of each channel.
+        std: standard deviation of each channel.
+
+    Returns:
+        (views, 3, side, side) float32.
+    """
+    scaled = views.to(torch.float32).mul_(1 / 255)
+    shape = (1, 3, 1, 1)
+    return scaled.sub_(torch.tensor(mean).view(shape)).div_(torch.tensor(std).view(shape))
