@@ -1,0 +1,1 @@
+"""Training: the recipe, the stages, the objectives, the engines and the loop."""
