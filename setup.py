@@ -39,6 +39,7 @@ EXTRAS["test"] = [
     "import-linter>=2.0",
     "mypy>=1.13",
     "pytest>=8.3",
+    "pytest-cov>=5.0",
     "pytest-xdist>=3.6",
     "ruff>=0.8",
     "types-PyYAML",

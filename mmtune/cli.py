@@ -1,0 +1,185 @@
+"""The one command ``mmtune``: finds the verb, runs it, and turns mistakes into one clear sentence."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import errno
+import importlib
+import os
+import re
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import NoReturn
+
+from mmtune import __version__
+from mmtune.errors import UserError
+
+VERBS: dict[str, str] = {
+    "quickstart": "mmtune.commands.quickstart",
+    "build": "mmtune.commands.build",
+    "inspect": "mmtune.commands.inspect_recipe",
+    "train": "mmtune.commands.train",
+    "eval": "mmtune.commands.evaluate",
+    "chat": "mmtune.commands.chat",
+    "demo": "mmtune.commands.demo",
+    "data": "mmtune.commands.data",
+}
+"""Each verb and the module that runs it, in the order in which a newcomer needs them."""
+
+_INTERRUPTED = 130
+_RECIPE_KEY = re.compile(r"--[a-z_]+(\.[a-z0-9_]+)+(=.*)?$", re.DOTALL)
+_ENVIRONMENT_ERRNOS = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS}
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose complaints are one sentence, as every other mistake's."""
+
+    def __init__(self, **settings: object) -> None:
+        settings.setdefault("allow_abbrev", False)
+        settings.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        super().__init__(**settings)  # type: ignore[arg-type]
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(_start_of_sentence(message), fix=f"see {self.prog} --help")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one verb.
+
+    Args:
+        argv: the words after ``mmtune``; ``sys.argv`` by default.
+
+    Returns:
+        The exit status: 0 done, 1 a fault of the program or the machine, 2 a mistake that the user can mend,
+        130 interrupted.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in words
+    try:
+        return _run([word for word in words if word != "--debug"])
+    except KeyboardInterrupt:
+        return _fail("interrupted", _INTERRUPTED, debug)
+    except BrokenPipeError:  # `mmtune inspect ... | head`: the reader has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except UserError as error:
+        return _fail(str(error), error.exit_status, debug)
+    except OSError as error:
+        if error.errno not in _ENVIRONMENT_ERRNOS:
+            return _fail(_unexpected(error), 1, debug)
+        return _fail(_about_the_machine(error), 2, debug)
+    except Exception as error:  # noqa: BLE001 - the outermost frame: nothing above it could say it better
+        return _fail(_unexpected(error), 1, debug)
+
+
+def _run(words: list[str]) -> int:
+    parser = _parser()
+    if not words:
+        parser.print_help()
+        return 0
+    _check_verb(words)
+    words, overrides = split_overrides(words)
+    args = parser.parse_args(words)
+    if overrides and not getattr(args, "takes_overrides", False):
+        raise UserError(f"mmtune {args.verb} takes no recipe keys", overrides[0], "leave the option out")
+    args.overrides = overrides
+    from mmtune.progress import setup_logging
+
+    setup_logging()
+    return args.run(args) or 0
+
+
+def split_overrides(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Take recipe keys (``--optim.lr 1e-3`` or ``--optim.lr=1e-3``) out of a command line.
+
+    The parser does not know these keys and would take their values for arguments of its own, so they are taken
+    out before it sees the line.
+
+    Returns:
+        The words that are left, and the overrides as ``--key=value``.
+    """
+    rest: list[str] = []
+    overrides: list[str] = []
+    queue = list(words)
+    while queue:
+        word = queue.pop(0)
+        if not _RECIPE_KEY.match(word):
+            rest.append(word)
+        elif "=" in word:
+            overrides.append(word)
+        elif queue:
+            overrides.append(f"{word}={queue.pop(0)}")
+        else:
+            raise UserError("A recipe key needs a value", word, f"write {word} VALUE")
+    return rest, overrides
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        prog="mmtune",
+        description="Build data for, train, evaluate and talk to models that see images.",
+        epilog="example:\n  mmtune quickstart --out OUT/quickstart\n\n`mmtune VERB --help` shows its own example.",
+    )
+    parser.add_argument("--version", action="version", version=f"mmtune {__version__}")
+    parser.add_argument(
+        "--debug", action="store_true", help="show the traceback of an error (after any verb, too)"
+    )
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True, parser_class=Parser)
+    for name, module_name in VERBS.items():
+        module = importlib.import_module(module_name)
+        sub = verbs.add_parser(
+            name,
+            help=module.SUMMARY,
+            description=module.SUMMARY,
+            epilog=f"example:\n{_indent(module.EXAMPLE)}",
+        )
+        module.add_arguments(sub)
+        sub.set_defaults(run=module.run)
+    return parser
+
+
+def _check_verb(words: Sequence[str]) -> None:
+    """Name the nearest verb where an unknown one was typed."""
+    verb = next((word for word in words if not word.startswith("-")), None)
+    if verb is None or verb in VERBS:
+        return
+    near = difflib.get_close_matches(verb, VERBS, n=1, cutoff=0.5)
+    fix = f"the nearest is `mmtune {near[0]}`" if near else f"the verbs are {', '.join(VERBS)}"
+    raise UserError("There is no such verb", verb, fix)
+
+
+def _fail(message: str, status: int, debug: bool) -> int:
+    """Say what went wrong on standard error; each rank of a distributed run says which one it is."""
+    if debug:
+        traceback.print_exc()
+    rank = os.environ.get("RANK", "0")
+    sys.stderr.write(f"mmtune: {message}\n" if rank == "0" else f"mmtune (rank {rank}): {message}\n")
+    return status
+
+
+def _unexpected(error: BaseException) -> str:
+    detail = " ".join(str(error).split())
+    detail = detail if len(detail) <= 300 else detail[:300] + "…"
+    said = f"{type(error).__name__}: {detail}" if detail else type(error).__name__
+    return f"stopped on an unexpected error ({said}); run the same command with --debug for the traceback."
+
+
+def _about_the_machine(error: OSError) -> str:
+    where = error.filename if isinstance(error.filename, str) else None
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return str(UserError("The disk is full", where, "free some space and run the same command again"))
+    return str(UserError(error.strerror or str(error), where, "check the file's owner and permissions"))
+
+
+def _start_of_sentence(message: str) -> str:
+    return message[:1].upper() + message[1:].rstrip(".")
+
+
+def _indent(text: str) -> str:
+    return "\n".join(f"  {line}" for line in text.strip().splitlines())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

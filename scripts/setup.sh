@@ -1,0 +1,67 @@
+#!/usr/bin/env bash
+# Makes .venv in the project's root and installs the project into it, once. The other scripts source this file
+# and call `set_up run` or `set_up test`; run by itself it makes the environment for everyday work.
+# PYTHON=/path/to/python3 chooses the interpreter, MMTUNE_VENV=/some/folder another place than .venv.
+
+ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
+VENV="${MMTUNE_VENV:-$ROOT/.venv}"
+
+stop() { # one sentence, exit status 2: the machine lacks something that a person must add
+    echo "mmtune: $*" >&2
+    exit 2
+}
+
+find_python() {
+    local candidate
+    for candidate in "${PYTHON:-}" python3 python3.13 python3.12 python3.11 python3.10 python; do
+        [ -n "$candidate" ] || continue
+        if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; then
+            command -v "$candidate"
+            return 0
+        fi
+    done
+    stop "Python 3.10 or newer was not found; install it or set PYTHON=/path/to/python3."
+}
+
+# What was installed depends on these; a stamp with another key means that set-up runs again.
+stamp_key() { # $1: interpreter
+    { cat "$ROOT/setup.py" "$ROOT/pyproject.toml" "${CONSTRAINTS:-/dev/null}"; "$1" -V; echo "$ROOT"; } |
+        cksum | tr -d ' \n'
+}
+
+make_venv() { # $1: interpreter
+    "$VENV/bin/python" -m pip --version >/dev/null 2>&1 && return 0
+    "$1" -c 'import venv, ensurepip' 2>/dev/null ||
+        stop "this Python has no venv module; install it (on Debian and Ubuntu: apt-get install python3-venv)."
+    rm -rf "$VENV" # absent, half made, or of a Python that is gone
+    "$1" -m venv "$VENV"
+}
+
+set_up() ( # $1: run (the project alone) or test (with all that the tests need)
+    set -euo pipefail
+    python="$(find_python)"
+    key="$(stamp_key "$python")"
+    for stamp in "$VENV/.stamp-test" "$VENV/.stamp-$1"; do # what the tests need includes what a run needs
+        if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$key" ]; then exit 0; fi
+    done
+    mkdir -p "$VENV"
+    if command -v flock >/dev/null; then # two scripts started at once must not install into one folder at once
+        exec 9>"$VENV.lock"
+        flock 9
+        if [ -f "$VENV/.stamp-$1" ] && [ "$(cat "$VENV/.stamp-$1")" = "$key" ]; then exit 0; fi
+    fi
+    echo "Setting up $VENV (once; it downloads PyTorch, some minutes on a home connection)"
+    make_venv "$python"
+    rm -f "$VENV"/.stamp-*
+    what="$ROOT"
+    [ "$1" = run ] || what="$ROOT[$1]"
+    quiet=-qq # in a log only errors; on a terminal a person sees the downloads
+    [ ! -t 1 ] || quiet=
+    "$VENV/bin/python" -m pip install $quiet --disable-pip-version-check \
+        ${CONSTRAINTS:+--constraint "$CONSTRAINTS"} --editable "$what"
+    echo "$key" >"$VENV/.stamp-$1"
+)
+
+if [ "${BASH_SOURCE[0]}" = "$0" ]; then
+    set_up "${1:-run}" && echo "Ready: source $VENV/bin/activate"
+fi
