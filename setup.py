@@ -40,7 +40,7 @@ EXTRAS["test"] = [
     "mypy>=1.13",
     "pytest>=8.3",
     "pytest-cov>=5.0",
-    "pytest-xdist>=3.6",
+    "pytest-xdist>=3.6.1",
     "ruff>=0.8",
     "types-PyYAML",
 ]

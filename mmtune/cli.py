@@ -94,8 +94,8 @@ def _run(words: list[str]) -> int:
 def split_overrides(words: Sequence[str]) -> tuple[list[str], list[str]]:
     """Take recipe keys (``--optim.lr 1e-3`` or ``--optim.lr=1e-3``) out of a command line.
 
-    The parser does not know these keys and would take their values for arguments of its own, so they are taken
-    out before it sees the line.
+    The parser does not know these keys and would take their values for its own arguments, so they are taken out
+    before it sees the line.
 
     Returns:
         The words that are left, and the overrides as ``--key=value``.
@@ -120,7 +120,7 @@ def _parser() -> Parser:
     parser = Parser(
         prog="mmtune",
         description="Build data for, train, evaluate and talk to models that see images.",
-        epilog="example:\n  mmtune quickstart --out OUT/quickstart\n\n`mmtune VERB --help` shows its own example.",
+        epilog="example:\n  mmtune quickstart --out OUT/quickstart\n\n`mmtune VERB --help` shows another.",
     )
     parser.add_argument("--version", action="version", version=f"mmtune {__version__}")
     parser.add_argument(
