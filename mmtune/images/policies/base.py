@@ -83,6 +83,6 @@ class SingleViewPolicy(ImagePolicy):
         """
         if view_tokens.shape[0] != 1 or view_tokens.shape[1] != self.tokens.count:
             raise ValueError(
-                f"policy {self.name} expects 1 view of {self.tokens.count} tokens, got {tuple(view_tokens.shape)}"
+                f"{self.name} expects 1 view of {self.tokens.count} tokens, got {tuple(view_tokens.shape)}"
             )
         return view_tokens[0]
