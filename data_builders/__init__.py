@@ -1,0 +1,1 @@
+"""Builders that turn annotated images into training and evaluation data."""

@@ -1,0 +1,114 @@
+"""Pretrain the small Llama-shaped language model on text that miniworld and the templates write, without images."""
+
+from __future__ import annotations
+
+import logging
+import math
+import random
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from data_builders.miniworld.backbones.schedule import TrainingLog, cosine_lr
+
+log = logging.getLogger(__name__)
+
+SHAPE = {
+    "hidden_size": 160,
+    "intermediate_size": 432,
+    "num_hidden_layers": 4,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 4,
+    "max_position_embeddings": 1024,
+    "tie_word_embeddings": True,
+}
+
+UNSUPERVISED_WEIGHT = 0.1
+"""Weight of the tokens of scenes and questions: they are mostly chance, and only teach the language's form."""
+
+Document = tuple[list[int], list[bool]]
+"""Token ids, and which of them belong to an answer."""
+
+
+def build_model(vocab_size: int, bos: int | None, eos: int, pad: int, seed: int) -> Any:
+    """Make the untrained model: Llama layers, rotary positions, tied embeddings."""
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    torch.manual_seed(seed)
+    config = LlamaConfig(vocab_size=vocab_size, bos_token_id=bos, eos_token_id=eos, pad_token_id=pad, **SHAPE)
+    return LlamaForCausalLM(config)
+
+
+def length_batches(documents: Sequence[Document], tokens: int, seed: int) -> list[list[int]]:
+    """Group documents of like length into batches of about ``tokens`` tokens, in a seeded order."""
+    rng = random.Random(seed)
+    order = sorted(range(len(documents)), key=lambda i: (len(documents[i][0]), rng.random()))
+    batches: list[list[int]] = []
+    batch: list[int] = []
+    for index in order:
+        longest = len(documents[index][0])
+        if batch and longest * (len(batch) + 1) > tokens:
+            batches.append(batch)
+            batch = []
+        batch.append(index)
+    if batch:
+        batches.append(batch)
+    rng.shuffle(batches)
+    return batches
+
+
+def collate(documents: Sequence[Document], pad: int) -> tuple[Tensor, Tensor]:
+    """Right-pad documents into ids (documents, length) and next-token loss weights (documents, length - 1)."""
+    length = max(len(ids) for ids, _ in documents)
+    ids = torch.full((len(documents), length), pad)
+    weights = torch.zeros(len(documents), length)
+    for row, (tokens, answer) in enumerate(documents):
+        ids[row, : len(tokens)] = torch.tensor(tokens)
+        weights[row, : len(tokens)] = torch.tensor([1.0 if a else UNSUPERVISED_WEIGHT for a in answer])
+    return ids, weights[:, 1:]
+
+
+def pretrain(
+    model: Any,
+    documents: Sequence[Document],
+    *,
+    pad: int,
+    out: Path,
+    steps: int,
+    tokens_per_step: int = 12288,
+    lr: float = 3e-3,
+    seed: int = 0,
+) -> None:
+    """Train ``model`` in place and write the curve to ``out/training.jsonl``.
+
+    Attention is causal, so tokens after a document's end cannot reach it and right padding needs no mask.
+    """
+    optimiser = torch.optim.AdamW(model.parameters(), lr=lr, betas=(0.9, 0.98), weight_decay=0.01)
+    curve = TrainingLog(out / "training.jsonl", every=20)
+    step = 0
+    model.train()
+    for epoch in range(math.ceil(10**9 / max(1, len(documents)))):
+        for batch in length_batches(documents, tokens_per_step, seed + epoch):
+            if step == steps:
+                curve.close()
+                return
+            for group in optimiser.param_groups:
+                group["lr"] = cosine_lr(step, steps, lr, warmup=100)
+            ids, weights = collate([documents[i] for i in batch], pad)
+            logits = model(input_ids=ids[:, :-1], use_cache=False).logits
+            losses = torch.nn.functional.cross_entropy(
+                logits.reshape(-1, logits.shape[-1]), ids[:, 1:].reshape(-1), reduction="none"
+            ).view_as(weights)
+            loss = (losses * weights).sum() / weights.sum()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimiser.step()
+            optimiser.zero_grad()
+            with torch.no_grad():
+                answer = weights == 1.0
+                answer_loss = float((losses * answer).sum() / answer.sum().clamp(min=1))
+            step += 1
+            curve.add(step, loss=float(loss.detach()), answer_loss=answer_loss, epoch=epoch)

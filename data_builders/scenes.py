@@ -1,0 +1,224 @@
+"""The scene: everything that is known to be true about one image, whatever annotated it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mmtune.errors import UserError
+
+if TYPE_CHECKING:
+    from mmtune.records import ImageRef
+
+Box = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Mask:
+    """The pixels of an object, as COCO polygons or as uncompressed COCO run lengths; exactly one is given.
+
+    Args:
+        height: pixels.
+        width: pixels.
+        polygons: each a flat (x0, y0, x1, y1, ...) outline in pixels.
+        counts: run lengths over the column-major pixels, the first run being background.
+    """
+
+    height: int
+    width: int
+    polygons: tuple[tuple[float, ...], ...] = ()
+    counts: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SceneObject:
+    """One annotated thing in an image.
+
+    Args:
+        id: unique in its scene.
+        name: the class, in the singular and in lower case.
+        box_xyxy: left, top, right, bottom of the visible part in pixels; right and bottom are exclusive.
+        attributes: such as a colour and a size, in the order in which a person would say them.
+        depth: 0 is furthest from the viewer; None where the depth order is not known.
+        text: what is written on it, for digits, words and lines of OCR.
+        mask: visible pixels, where they are annotated.
+        source: what the scene's own builder needs to draw or find the object again; plain JSON values.
+    """
+
+    id: str
+    name: str
+    box_xyxy: Box
+    attributes: tuple[str, ...] = ()
+    depth: int | None = None
+    text: str | None = None
+    mask: Mask | None = None
+    source: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def center(self) -> tuple[float, float]:
+        """The middle of the box, (x, y) in pixels."""
+        x0, y0, x1, y1 = self.box_xyxy
+        return (x0 + x1) / 2, (y0 + y1) / 2
+
+    @property
+    def area(self) -> float:
+        """The area of the box in square pixels."""
+        x0, y0, x1, y1 = self.box_xyxy
+        return max(0.0, x1 - x0) * max(0.0, y1 - y0)
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """``subject`` stands in ``predicate`` to ``object``; both are object ids of the scene."""
+
+    subject: str
+    predicate: str
+    object: str
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """All that is known about one image.
+
+    Args:
+        id: unique in its data set.
+        image: the file, where there is one.
+        width: pixels.
+        height: pixels.
+        objects: in the order of their ids' creation, not of depth.
+        relations: between objects of this scene.
+        captions: what people (or the builder) said about the whole image.
+        exhaustive_classes: classes of which every instance is annotated. Only about these may a question
+            be negative or ask for a number.
+        licence: of the image and its annotation.
+        source: what the scene's own builder needs to draw or find the image again; plain JSON values.
+    """
+
+    id: str
+    image: ImageRef | None
+    width: int
+    height: int
+    objects: tuple[SceneObject, ...] = ()
+    relations: tuple[Relation, ...] = ()
+    captions: tuple[str, ...] = ()
+    exhaustive_classes: frozenset[str] = frozenset()
+    licence: str = ""
+    source: Mapping[str, Any] = field(default_factory=dict)
+
+    def of_class(self, name: str) -> tuple[SceneObject, ...]:
+        """The annotated objects of one class."""
+        return tuple(item for item in self.objects if item.name == name)
+
+    def object(self, object_id: str) -> SceneObject:
+        """The object with this id; KeyError if the scene has none."""
+        for item in self.objects:
+            if item.id == object_id:
+                return item
+        raise KeyError(object_id)
+
+    def with_image(self, image: ImageRef) -> Scene:
+        """The same scene, stored in this file."""
+        return replace(self, image=image)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values, from which ``scene_from_json`` rebuilds an equal scene."""
+        row: dict[str, Any] = {"id": self.id, "image": self.image.path if self.image else None}
+        row |= {"width": self.width, "height": self.height, "licence": self.licence}
+        row["objects"] = [_object_to_json(item) for item in self.objects]
+        row["relations"] = [[item.subject, item.predicate, item.object] for item in self.relations]
+        row["captions"] = list(self.captions)
+        row["exhaustive_classes"] = sorted(self.exhaustive_classes)
+        row["source"] = dict(self.source)
+        return row
+
+
+def scene_from_json(row: Mapping[str, Any]) -> Scene:
+    """Rebuild a scene from the values that ``Scene.to_json`` gave.
+
+    Raises:
+        UserError: if a field is missing or has the wrong shape.
+    """
+    from mmtune.records import ImageRef
+
+    try:
+        return Scene(
+            id=str(row["id"]),
+            image=ImageRef(row["image"]) if row.get("image") else None,
+            width=int(row["width"]),
+            height=int(row["height"]),
+            objects=tuple(_object_from_json(item) for item in row.get("objects", ())),
+            relations=tuple(Relation(*item) for item in row.get("relations", ())),
+            captions=tuple(row.get("captions", ())),
+            exhaustive_classes=frozenset(row.get("exhaustive_classes", ())),
+            licence=row.get("licence", ""),
+            source=dict(row.get("source", {})),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        where = f"scene {row.get('id', '?')!r}" if isinstance(row, Mapping) else None
+        raise UserError(f"a scene cannot be read: {type(error).__name__} {error}", where) from error
+
+
+def write_scenes(path: Path, scenes: Iterable[Scene]) -> None:
+    """Write one scene a line; the file appears only when it is complete."""
+    partial = path.with_name(path.name + ".partial")
+    with partial.open("w", encoding="utf-8") as out:
+        for scene in scenes:
+            out.write(json.dumps(scene.to_json(), ensure_ascii=False) + "\n")
+    partial.replace(path)
+
+
+def read_scenes(path: Path) -> Iterator[Scene]:
+    """Read the scenes that ``write_scenes`` wrote.
+
+    Raises:
+        UserError: with the line, where one is not a scene.
+    """
+    with path.open(encoding="utf-8") as lines:
+        for number, line in enumerate(lines, start=1):
+            try:
+                row = json.loads(line)
+            except json.JSONDecodeError as error:
+                raise UserError(f"malformed JSON: {error.msg}", f"{path}:{number}:{error.colno}") from error
+            yield scene_from_json(row)
+
+
+def _object_to_json(item: SceneObject) -> dict[str, Any]:
+    row: dict[str, Any] = {"id": item.id, "name": item.name, "box_xyxy": list(item.box_xyxy)}
+    row["attributes"] = list(item.attributes)
+    if item.depth is not None:
+        row["depth"] = item.depth
+    if item.text is not None:
+        row["text"] = item.text
+    if item.mask is not None:
+        mask: dict[str, Any] = {"height": item.mask.height, "width": item.mask.width}
+        mask |= {
+            "polygons": [list(outline) for outline in item.mask.polygons],
+            "counts": list(item.mask.counts),
+        }
+        row["mask"] = mask
+    if item.source:
+        row["source"] = dict(item.source)
+    return row
+
+
+def _object_from_json(row: Mapping[str, Any]) -> SceneObject:
+    left, top, right, bottom = row["box_xyxy"]
+    mask = row.get("mask")
+    return SceneObject(
+        id=str(row["id"]),
+        name=row["name"],
+        box_xyxy=(left, top, right, bottom),
+        attributes=tuple(row.get("attributes", ())),
+        depth=row.get("depth"),
+        text=row.get("text"),
+        mask=None if mask is None else _mask_from_json(mask),
+        source=dict(row.get("source", {})),
+    )
+
+
+def _mask_from_json(row: Mapping[str, Any]) -> Mask:
+    polygons = tuple(tuple(outline) for outline in row.get("polygons", ()))
+    return Mask(int(row["height"]), int(row["width"]), polygons, tuple(row.get("counts", ())))
