@@ -1,0 +1,1 @@
+"""The composed model: vision towers, projectors, the language model, and their checkpoints."""

@@ -1,0 +1,52 @@
+"""The packed row through flash-attn's variable-length kernel."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def flash_documents(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    lengths: tuple[int, ...],
+    *,
+    scale: float | None,
+    window: int | None,
+    dropout: float,
+) -> Tensor:
+    """Causal attention inside each document by ``flash_attn_varlen_func``.
+
+    Args:
+        query: (tokens, heads, head width), bfloat16 or float16, on a CUDA device.
+        key: (tokens, key heads, head width).
+        value: as ``key``.
+        lengths: tokens of each document; they sum to ``tokens``.
+        scale: of the scores; None is 1 / sqrt(head width).
+        window: tokens that a token sees, itself included; None is all before it.
+        dropout: probability of dropping an attention weight.
+
+    Returns:
+        (tokens, heads, head width).
+    """
+    from flash_attn import flash_attn_varlen_func  # type: ignore[import-not-found]
+
+    ends = torch.tensor((0, *lengths), dtype=torch.int32).cumsum(0, dtype=torch.int32)
+    bounds = ends.to(query.device, non_blocking=True)
+    longest = max(lengths)
+    half = query if query.dtype in (torch.bfloat16, torch.float16) else query.bfloat16()
+    out = flash_attn_varlen_func(
+        half,
+        key.to(half.dtype),
+        value.to(half.dtype),
+        bounds,
+        bounds,
+        longest,
+        longest,
+        dropout_p=dropout,
+        softmax_scale=scale,
+        causal=True,
+        window_size=(-1, -1) if window is None else (window - 1, 0),
+    )
+    return out.to(query.dtype)

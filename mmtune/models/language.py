@@ -1,0 +1,165 @@
+"""The language model: any causal language model of transformers, with its tokenizer."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import torch
+
+from mmtune.errors import UserError
+from mmtune.models import attention
+from mmtune.models.config import LanguageConfig
+from mmtune.models.files import find_file
+
+log = logging.getLogger(__name__)
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "auto": "auto"}
+_SAMPLING = {"temperature": 1.0, "top_p": 1.0, "top_k": 50, "min_p": None, "typical_p": 1.0}
+"""Settings that only sampling reads, with the value that means nothing."""
+
+
+def load_language(config: LanguageConfig, *, meta: bool = False) -> tuple[Any, Any]:
+    """A causal language model and its tokenizer.
+
+    Args:
+        config: folder or hub name, dtype.
+        meta: build from the configuration alone, without weights, on the meta device.
+
+    Returns:
+        The transformers model, with packed attention installed, and its tokenizer.
+
+    Raises:
+        UserError: if the model or its tokenizer is missing or damaged, if they do not fit each other, or if
+            the model's attention is of a kind that packed rows do not support.
+    """
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    attention.register()
+    if find_file(config.name, "config.json") is None:
+        raise UserError(
+            "the language model has no config.json", config.name, "give a transformers model folder"
+        )
+    try:
+        settings = AutoConfig.from_pretrained(config.name)
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError(
+            f"the language model's config cannot be read: {_first_line(error)}", config.name
+        ) from error
+    _check_attention(settings, config.name)
+    tokenizer = load_tokenizer(config.name)
+    try:
+        if meta:
+            with torch.device("meta"):
+                dtype = torch.bfloat16 if config.dtype == "auto" else DTYPES[config.dtype]
+                model = AutoModelForCausalLM.from_config(
+                    settings, dtype=dtype, attn_implementation=attention.ATTENTION
+                )
+        else:
+            model, info = AutoModelForCausalLM.from_pretrained(
+                config.name,
+                config=settings,
+                dtype=DTYPES[config.dtype],
+                attn_implementation=attention.ATTENTION,
+                output_loading_info=True,
+            )
+            _check_complete(info, config.name)
+    except (OSError, ValueError, RuntimeError) as error:
+        raise UserError(
+            f"the language model cannot be loaded: {_first_line(error)}",
+            config.name,
+            "give a causal language model in safetensors",
+        ) from error
+    prepare_language(model, tokenizer, config.name)
+    return model, tokenizer
+
+
+def load_tokenizer(name: str) -> Any:
+    """The tokenizer of a folder or hub name, with a pad token where that needs no new vocabulary.
+
+    Raises:
+        UserError: if there is none or it cannot be read.
+    """
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(name)
+    except (OSError, ValueError, KeyError, ImportError, TypeError) as error:
+        raise UserError(
+            f"the tokenizer cannot be loaded: {_first_line(error)}",
+            name,
+            "keep the tokenizer's files in that folder",
+        ) from error
+    if tokenizer.pad_token_id is None:
+        # Padding is only ever told by lengths and masks, never by its id, so that any token serves.
+        tokenizer.pad_token = tokenizer.unk_token or tokenizer.eos_token
+    return tokenizer
+
+
+def prepare_language(model: Any, tokenizer: Any, source: str) -> None:
+    """Check a model against its tokenizer and disarm what is known to fail later.
+
+    Args:
+        model: a causal language model.
+        tokenizer: its tokenizer.
+        source: where they come from, for messages.
+
+    Raises:
+        UserError: if the tokenizer has ids that the model has no embedding for, or no end-of-sequence token.
+    """
+    embedding = model.get_input_embeddings()
+    rows, ids = embedding.weight.shape[0], len(tokenizer)
+    if ids > rows:
+        raise UserError(
+            f"the tokenizer has {ids} tokens, the language model only {rows} embeddings",
+            source,
+            "use the tokenizer that the model was trained with",
+        )
+    if tokenizer.eos_token_id is None:
+        raise UserError(
+            "the tokenizer has no end-of-sequence token", source, "set eos_token in tokenizer_config.json"
+        )
+    # With pad == eos the embedding of the real end of sequence would never get a gradient.
+    embedding.padding_idx = None
+    _mend_generation_config(model)
+
+
+def _mend_generation_config(model: Any) -> None:
+    """Make the generation settings consistent, as transformers refuses to save inconsistent ones.
+
+    Vicuna's say ``temperature`` without ``do_sample``: its training runs crashed at the very last save.
+    """
+    settings = getattr(model, "generation_config", None)
+    if settings is None or getattr(settings, "do_sample", False):
+        return
+    for name, neutral in _SAMPLING.items():
+        if getattr(settings, name, None) not in (None, neutral):
+            log.info("generation_config sets %s without do_sample: sampling is switched on there", name)
+            settings.do_sample = True
+            return
+
+
+def _check_attention(settings: Any, source: str) -> None:
+    """Refuse attention whose scores are changed in a way that no kernel here makes."""
+    text = settings.get_text_config()
+    if getattr(text, "attn_logit_softcapping", None):
+        raise UserError(
+            "this language model caps its attention scores, which packed rows do not support",
+            source,
+            "choose a model without attn_logit_softcapping",
+        )
+
+
+def _check_complete(info: dict[str, Any], source: str) -> None:
+    missing = sorted(info["missing_keys"])
+    if missing:
+        raise UserError(
+            f"the language model lacks {len(missing)} weights, the first is {missing[0]}",
+            source,
+            "give a complete checkpoint",
+        )
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(".") if lines else type(error).__name__

@@ -1,0 +1,187 @@
+"""The composed model: views through tower and projector, spliced into the language model's embeddings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from mmtune.batch import IGNORE, IMAGE_TOKEN_ID, PackedBatch
+from mmtune.images.policies.base import ImagePolicy
+from mmtune.models import attention
+from mmtune.models.projectors import Projector
+from mmtune.models.vision.base import VisionTower
+
+PARTS = ("vision", "projector", "language")
+"""Names of the parts in recipes, logs, checkpoints and optimiser groups."""
+
+
+class VisionLanguageModel(nn.Module):
+    """A vision tower, a projector and a causal language model.
+
+    Args:
+        vision: the tower.
+        projector: from the tower's features to the language model's embeddings.
+        language: a causal language model of transformers, made by ``load_language``.
+        policy: how an image becomes views and visual tokens.
+        kernel: attention of packed rows, as in ``LanguageConfig.attention``.
+    """
+
+    def __init__(
+        self,
+        vision: VisionTower,
+        projector: Projector,
+        language: Any,
+        policy: ImagePolicy,
+        kernel: str = "auto",
+    ) -> None:
+        super().__init__()
+        self.vision = vision
+        self.projector = projector
+        self.language = language
+        self.policy = policy
+        self.kernel = kernel
+        self._freeze_unused()
+
+    def parts(self) -> dict[str, nn.Module]:
+        """The parts by name, in the order that data flows through them."""
+        return {"vision": self.vision, "projector": self.projector, "language": self.language}
+
+    def set_trainable(self, part: str, trainable: bool) -> None:
+        """Freeze a part or let it learn; what the forward pass never uses stays frozen.
+
+        Args:
+            part: one of ``PARTS``.
+            trainable: whether its parameters get gradients.
+        """
+        self.parts()[part].requires_grad_(trainable)
+        self._freeze_unused()
+
+    def _freeze_unused(self) -> None:
+        for parameter in self.vision.unused_parameters():
+            parameter.requires_grad_(False)
+
+    def blocks(self) -> list[nn.Module]:
+        """Transformer blocks of tower and language model: the units that engines shard and prefetch."""
+        decoder = (
+            self.language.get_decoder() if hasattr(self.language, "get_decoder") else self.language.model
+        )
+        return [*self.vision.blocks(), *decoder.layers]
+
+    def enable_gradient_checkpointing(self, parts: Iterable[str] = ("vision", "language")) -> None:
+        """Recompute activations of these parts block by block in the backward pass.
+
+        Args:
+            parts: ``vision``, ``language`` or both; the projector is too small to gain.
+        """
+        if "vision" in parts:
+            self.vision.enable_gradient_checkpointing()
+        if "language" in parts:
+            self.language.gradient_checkpointing_enable(
+                gradient_checkpointing_kwargs={"use_reentrant": False}
+            )
+
+    def encode_images(
+        self,
+        pixels: Tensor,
+        image_views: Sequence[int],
+        image_sizes: Sequence[tuple[int, int]],
+        text: Tensor | None = None,
+    ) -> list[Tensor]:
+        """Visual tokens of images, in the language model's space.
+
+        Args:
+            pixels: (views, 3, size, size), the views of all images in order.
+            image_views: views of each image.
+            image_sizes: (width, height) of each image in pixels.
+            text: question embeddings for projectors that read them.
+
+        Returns:
+            For each image (tokens, language width).
+        """
+        if not image_views:
+            return []
+        views = self._project(pixels, text).split(tuple(image_views))
+        return [self.policy.assemble(v, s) for v, s in zip(views, image_sizes, strict=True)]
+
+    def _project(self, pixels: Tensor, text: Tensor | None = None) -> Tensor:
+        """(views, 3, size, size) to (views, tokens, language width); no graph through a frozen tower."""
+        learns = torch.is_grad_enabled() and any(p.requires_grad for p in self.vision.parameters())
+        with torch.set_grad_enabled(learns):
+            features = self.vision(pixels)
+        return self.projector(features, self.vision.tokens.grid, text)
+
+    def embed(
+        self,
+        input_ids: Tensor,
+        pixels: Tensor | None = None,
+        image_views: Sequence[int] = (),
+        image_sizes: Sequence[tuple[int, int]] = (),
+        *,
+        visual_tokens: Sequence[Tensor] | None = None,
+    ) -> Tensor:
+        """Embeddings of a row, with visual tokens in the places that ``IMAGE_TOKEN_ID`` keeps for them.
+
+        Args:
+            input_ids: (tokens,).
+            pixels: (views, 3, size, size), the views of all images in the order of their places.
+            image_views: views of each image.
+            image_sizes: (width, height) of each image in pixels.
+            visual_tokens: what ``encode_images`` gave before, instead of ``pixels``.
+
+        Returns:
+            (tokens, language width).
+
+        Raises:
+            ValueError: if the visual tokens do not fill the places exactly.
+        """
+        if visual_tokens is None:
+            visual_tokens = [] if pixels is None else self.encode_images(pixels, image_views, image_sizes)
+        width = self.projector.language_width
+        visual = torch.cat([v.reshape(-1, width) for v in visual_tokens]) if visual_tokens else None
+        return self._splice(input_ids, visual)
+
+    def _splice(self, input_ids: Tensor, visual: Tensor | None) -> Tensor:
+        # The placeholder is no row of the table; row 0 stands in for it until the copy.
+        embeddings = self.language.get_input_embeddings()(input_ids.clamp(min=0))
+        places = (input_ids == IMAGE_TOKEN_ID).nonzero().squeeze(1)
+        given = 0 if visual is None else visual.shape[0]
+        if given != places.numel():
+            raise ValueError(f"images give {given} visual tokens, the row has {places.numel()} places")
+        if visual is None:
+            return embeddings
+        return embeddings.index_copy(0, places, visual.to(embeddings.dtype))
+
+    def forward(self, batch: PackedBatch) -> Tensor:
+        """Logits of a packed row at its supervised positions only.
+
+        A row without images sends one blank view through tower and projector and keeps none of its tokens,
+        and a row without supervised tokens gives empty logits: in both cases every trainable parameter still
+        gets a gradient (of zero), so that no rank of ZeRO-3, FSDP or DDP waits for another.
+
+        Args:
+            batch: one packed row.
+
+        Returns:
+            (supervised tokens, vocabulary) float32, in the order of the row.
+        """
+        if batch.image_views:
+            visual = torch.cat(self.encode_images(batch.pixels, batch.image_views, batch.image_sizes))
+        else:
+            size = self.vision.geometry.size
+            blank = torch.zeros(1, 3, size, size, dtype=torch.float32, device=batch.input_ids.device)
+            visual = self._project(blank)[0, :0]
+        embeddings = self._splice(batch.input_ids, visual)
+        device = embeddings.device
+        kernel = attention.choose_kernel(self.kernel, device)
+        supervised = (batch.targets != IGNORE).nonzero().squeeze(1)
+        logits = self.language(
+            inputs_embeds=embeddings.unsqueeze(0),
+            position_ids=batch.position_ids.unsqueeze(0),
+            use_cache=False,
+            logits_to_keep=supervised,
+            **attention.packed_arguments(batch.document_lengths, kernel, device),
+        ).logits
+        return logits[0].float()
