@@ -1,0 +1,15 @@
+"""ChatML as Qwen 1.5 and 2 write it: a newline after each end of a turn."""
+
+from mmtune.templates.base import RoundLayout
+
+QWEN = RoundLayout(
+    name="qwen",
+    system="You are a helpful assistant.",
+    system_open="<|im_start|>system\n",
+    system_close="<|im_end|>\n",
+    user_open="<|im_start|>user\n",
+    user_close="<|im_end|>\n",
+    assistant_open="<|im_start|>assistant\n",
+    end="<|im_end|>",
+    after_end="\n",
+)
