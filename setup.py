@@ -29,7 +29,7 @@ REQUIRED = [
 ]
 EXTRAS = {
     "deepspeed": ["deepspeed>=0.18"],
-    "demo": ["gradio>=5.0"],
+    "demo": ["gradio>=6.0"],
 }
 EXTRAS["test"] = [
     *EXTRAS["deepspeed"],

@@ -98,7 +98,8 @@ def test_no_verb_prints_help(capsys):
     [
         (["trian", "x.yaml"], "`mmtune train`"),
         (["zzzz"], "quickstart, build"),
-        (["train"], "RECIPE"),
+        (["train"], "The recipe is missing"),
+        (["inspect"], "RECIPE"),
         (["train", "x.yaml", "--optim.lr"], "--optim.lr VALUE"),
         (["build", "miniworld", "--out", "x", "--seed", "one"], "--seed"),
         (["chat", "x", "--optim.lr", "1"], "takes no recipe keys"),
