@@ -1,0 +1,191 @@
+"""How sure a score is: bootstrap intervals clustered by image, and exact ones for proportions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Totals = Mapping[str, Array]
+"""Sums of per-item counts, each of shape (resamples,); a metric is a function of such sums."""
+
+_CHUNK = 1 << 22  # weights held at once: 32 MiB
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A score with its interval; any of the three is None where it is undefined."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+    n: int
+    """Items behind the score."""
+    clusters: int
+    """Images behind the score; resampling draws these, since answers about one image stand or fall
+    together."""
+
+
+def bootstrap(
+    counts: Mapping[str, Sequence[float]],
+    statistic: Callable[[Totals], Mapping[str, Array]],
+    clusters: Sequence[Hashable] | None = None,
+    resamples: int = 1000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> dict[str, Estimate]:
+    """Percentile bootstrap of any metrics that are functions of summed counts, resampling whole clusters.
+
+    Args:
+        counts: name → one number an item, as ``{"right": [1, 0, 1], "items": [1, 1, 1]}``.
+        statistic: takes the sums of the counts, each (resamples,), and gives the metrics, each
+            (resamples,), NaN where undefined.
+        clusters: the cluster (image) of each item; None makes each item its own.
+        resamples: bootstrap draws.
+        level: coverage of the interval.
+        seed: seed of the draws.
+
+    Returns:
+        metric → its estimate. Where every draw gives the same 0 or 1 the bootstrap says nothing about the
+        uncertainty; the interval is then the exact binomial one for that many clusters.
+
+    Raises:
+        ValueError: if there are no items or the counts differ in length.
+    """
+    names = list(counts)
+    table = np.array([counts[name] for name in names], dtype=np.float64)
+    n = table.shape[1] if table.ndim == 2 else 0
+    if n == 0:
+        raise ValueError("a score needs at least one item")
+    groups = _numbered(clusters, n)
+    number = int(groups.max()) + 1
+    sums = np.zeros((number, len(names)))
+    np.add.at(sums, groups, table.T)
+
+    point = statistic({name: sums[:, i].sum(keepdims=True) for i, name in enumerate(names)})
+    drawn = _resample(sums, resamples, seed)
+    spread = statistic({name: drawn[:, i] for i, name in enumerate(names)})
+    return {
+        metric: _estimate(float(value[0]), spread[metric], n, number, level)
+        for metric, value in point.items()
+    }
+
+
+def bootstrap_mean(
+    values: Sequence[float], clusters: Sequence[Hashable] | None = None, **settings: float | int
+) -> Estimate:
+    """Mean of ``values`` with its bootstrap interval; settings as for ``bootstrap``."""
+    counts = {"value": values, "items": [1.0] * len(values)}
+    return bootstrap(counts, _mean, clusters, **settings)["mean"]  # type: ignore[arg-type]
+
+
+def _mean(totals: Totals) -> dict[str, Array]:
+    return {"mean": ratio(totals["value"], totals["items"])}
+
+
+def ratio(part: Array, whole: Array) -> Array:
+    """``part / whole`` element by element, NaN where ``whole`` is 0."""
+    return np.divide(part, whole, out=np.full(np.shape(whole), np.nan), where=np.asarray(whole) != 0)
+
+
+def exact_binomial(successes: float, trials: int, level: float = 0.95) -> tuple[float, float]:
+    """Clopper-Pearson interval of a proportion: never covers less than ``level``.
+
+    Raises:
+        ValueError: unless 0 <= successes <= trials and trials > 0.
+    """
+    _check_trials(successes, trials)
+    tail = (1 - level) / 2
+    low = 0.0 if successes == 0 else _solve(lambda p: _binomial_tail(successes, trials, p) - tail)
+    high = (
+        1.0 if successes == trials else _solve(lambda p: _binomial_tail(successes + 1, trials, p) - 1 + tail)
+    )
+    return low, high
+
+
+def wilson(successes: float, trials: int, level: float = 0.95) -> tuple[float, float]:
+    """Wilson score interval of a proportion; good for any size of sample.
+
+    Raises:
+        ValueError: unless 0 <= successes <= trials and trials > 0.
+    """
+    _check_trials(successes, trials)
+    z = _normal_quantile(0.5 + level / 2)
+    share = successes / trials
+    spread = 1 + z * z / trials
+    middle = (share + z * z / (2 * trials)) / spread
+    half = z * math.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials)) / spread
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def _numbered(clusters: Sequence[Hashable] | None, n: int) -> NDArray[np.int64]:
+    """Clusters as numbers 0.. in order of first appearance."""
+    if clusters is None:
+        return np.arange(n)
+    if len(clusters) != n:
+        raise ValueError(f"{len(clusters)} clusters for {n} items")
+    number: dict[Hashable, int] = {}
+    return np.array([number.setdefault(cluster, len(number)) for cluster in clusters])
+
+
+def _resample(sums: Array, resamples: int, seed: int) -> Array:
+    """Sums over clusters drawn with replacement: (resamples, counts)."""
+    number = len(sums)
+    random = np.random.default_rng(seed)
+    rows = max(1, _CHUNK // number)
+    parts = []
+    for start in range(0, resamples, rows):
+        draws = min(rows, resamples - start)
+        times_drawn = random.multinomial(number, np.full(number, 1 / number), size=draws)
+        parts.append(times_drawn.astype(np.float64) @ sums)
+    return np.concatenate(parts)
+
+
+def _estimate(value: float, spread: Array, n: int, clusters: int, level: float) -> Estimate:
+    if math.isnan(value):
+        return Estimate(None, None, None, n, clusters)
+    defined = spread[~np.isnan(spread)]
+    if len(defined) == 0:
+        return Estimate(value, None, None, n, clusters)
+    if value in (0.0, 1.0) and np.all(defined == value):
+        low, high = exact_binomial(value * clusters, clusters, level)
+    else:
+        low, high = (float(q) for q in np.quantile(defined, [(1 - level) / 2, (1 + level) / 2]))
+    return Estimate(value, low, high, n, clusters)
+
+
+def _check_trials(successes: float, trials: int) -> None:
+    if trials <= 0 or not 0 <= successes <= trials:
+        raise ValueError(f"{successes} successes of {trials} trials is not a proportion")
+
+
+def _binomial_tail(successes: float, trials: int, share: float) -> float:
+    """P(at least ``successes`` of ``trials``)."""
+    first = math.ceil(successes)
+    if first <= 0:
+        return 1.0
+    log_p, log_q = math.log(share), math.log1p(-share)
+    total = 0.0
+    for k in range(first, trials + 1):
+        log_ways = math.lgamma(trials + 1) - math.lgamma(k + 1) - math.lgamma(trials - k + 1)
+        total += math.exp(log_ways + k * log_p + (trials - k) * log_q)
+    return min(1.0, total)
+
+
+def _solve(rising: Callable[[float], float]) -> float:
+    """Where a rising function of 0..1 crosses zero, by bisection."""
+    low, high = 0.0, 1.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if rising(middle) < 0 else (low, middle)
+    return (low + high) / 2
+
+
+def _normal_quantile(share: float) -> float:
+    from statistics import NormalDist
+
+    return NormalDist().inv_cdf(share)

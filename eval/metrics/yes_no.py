@@ -1,0 +1,102 @@
+"""Yes/no answers: how POPE and MME read a reply, and the scores that POPE reports."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+_NEGATIVE_WORDS = ("No", "not", "no")
+_WORD = re.compile(r"[^\W\d_]+")
+
+
+def parse_pope(text: str) -> str:
+    """Read a reply as POPE does: ``no`` if the first sentence has the word No, not or no, else ``yes``.
+
+    Words are what single spaces separate, after commas are deleted, so ``NO``, ``No!`` and an empty reply
+    are yes.
+
+    Source: evaluate.py of POPE.
+    """
+    first_sentence = text.split(".", 1)[0]
+    words = first_sentence.replace(",", "").split(" ")
+    return "no" if any(word in words for word in _NEGATIVE_WORDS) else "yes"
+
+
+def parse_mme(text: str) -> str:
+    """Read a reply as MME does: ``yes``, ``no`` or ``other``.
+
+    A reply that is just yes or no counts as such; otherwise its first four characters are searched for the
+    two words, so ``snow`` is no and a reply that starts with two spaces is mostly other.
+
+    Source: eval_tool/calculation.py of MME.
+    """
+    said = text.lower()
+    if said in ("yes", "no"):
+        return said
+    start = said[:4]
+    if "yes" in start:
+        return "yes"
+    return "no" if "no" in start else "other"
+
+
+def says_neither(text: str) -> bool:
+    """True where a reply holds neither the word yes nor a negation: a format failure, which POPE reads as
+    yes."""
+    words = {word.lower() for word in _WORD.findall(text)}
+    return not words & {"yes", "no", "not"}
+
+
+def pope_scores(predictions: Iterable[str], labels: Iterable[str]) -> dict[str, float | None]:
+    """Scores of a POPE split, with yes as the positive class.
+
+    Args:
+        predictions: replies as the model gave them.
+        labels: their labels, in the same order; only a literal ``no`` is negative, as in the official script.
+
+    Returns:
+        accuracy, precision, recall, f1 and yes_ratio in 0..1; None where a score is undefined (no reply said
+        yes, no label is yes, or there is nothing to score).
+
+    Raises:
+        ValueError: if there are more of one than of the other.
+
+    Source: evaluate.py of POPE, which divides by zero where this gives None.
+    """
+    said = [parse_pope(text) == "yes" for text in predictions]
+    true = [label != "no" for label in labels]
+    if len(said) != len(true):
+        raise ValueError(f"{len(said)} predictions for {len(true)} labels")
+    return confusion_scores(
+        tp=sum(s and t for s, t in zip(said, true, strict=True)),
+        fp=sum(s and not t for s, t in zip(said, true, strict=True)),
+        tn=sum(not s and not t for s, t in zip(said, true, strict=True)),
+        fn=sum(not s and t for s, t in zip(said, true, strict=True)),
+    )
+
+
+def confusion_scores(tp: float, fp: float, tn: float, fn: float) -> dict[str, float | None]:
+    """Accuracy, precision, recall, F1 and share of yes from the four counts; None where undefined."""
+    precision = _ratio(tp, tp + fp)
+    recall = _ratio(tp, tp + fn)
+    f1 = None
+    if precision is not None and recall is not None:
+        f1 = _ratio(2 * precision * recall, precision + recall)
+    total = tp + fp + tn + fn
+    return {
+        "accuracy": _ratio(tp + tn, total),
+        "precision": precision,
+        "recall": recall,
+        "f1": f1,
+        "yes_ratio": _ratio(tp + fp, total),
+    }
+
+
+def _ratio(part: float, whole: float) -> float | None:
+    return part / whole if whole else None
+
+
+def mean_defined(values: Sequence[float | None]) -> float | None:
+    """Mean of the values, or None where there is none or one of them is undefined."""
+    if not values or any(value is None for value in values):
+        return None
+    return sum(value for value in values if value is not None) / len(values)
