@@ -1,0 +1,228 @@
+"""Random access to the records of one file, holding only the place of each record in memory."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from mmtune.data.config import SourceConfig
+from mmtune.errors import RecordError, UserError
+from mmtune.records import Record, decode_json, parse_llava
+
+_BOM = b"\xef\xbb\xbf"
+_SPACE = " \t\r\n"
+
+
+class Source(Protocol):
+    """Records by index; what a mixture draws from."""
+
+    path: Path
+    image_root: Path
+    fingerprint: str
+
+    def __len__(self) -> int: ...
+
+    def row(self, index: int) -> int:
+        """Zero-based row of the record in its file."""
+
+    def record(self, index: int) -> Record:
+        """The record; raises RecordError where its row cannot be used."""
+
+    def record_id(self, index: int) -> str:
+        """The record's id, even of most that cannot be used; "?" where the row cannot be read."""
+
+
+class JsonSource:
+    """A JSON list or JSON Lines file in LLaVA's format, told apart by content.
+
+    Only byte ranges are kept, so the object is small to send to another process, and reading is safe from
+    several processes and threads at once.
+
+    Args:
+        config: the file and its image root.
+
+    Raises:
+        UserError: if the file is missing or empty, or a JSON list is malformed (with line and column); if the
+            image root does not exist.
+    """
+
+    def __init__(self, config: SourceConfig) -> None:
+        self.path = Path(config.path)
+        self.image_root = Path(config.image_root) if config.image_root is not None else self.path.parent
+        try:
+            content = self.path.read_bytes()
+        except OSError as error:
+            raise UserError(
+                f"the records' file cannot be read: {error.strerror or error}",
+                str(self.path),
+                "check data.train.path",
+            ) from error
+        if not self.image_root.is_dir():
+            raise UserError(
+                "the image root does not exist",
+                str(self.image_root),
+                f"set image_root of the data source {self.path} to the folder that holds its images",
+            )
+        self.fingerprint = hashlib.sha256(content).hexdigest()
+        start = len(_BOM) if content.startswith(_BOM) else 0
+        is_lines = content[start:].lstrip().startswith(b"{")
+        ranges = _line_ranges(content, start) if is_lines else _list_ranges(content, start, self.path)
+        if not len(ranges):
+            raise UserError(
+                "the file holds no records", str(self.path), "give a JSON list or JSON Lines of records"
+            )
+        self._ranges = ranges
+
+    def __len__(self) -> int:
+        return len(self._ranges)
+
+    def row(self, index: int) -> int:
+        """Zero-based row of the record in its file: the index itself."""
+        return index
+
+    def raw(self, index: int) -> Any:
+        """The row's JSON value.
+
+        Raises:
+            RecordError: if the row is not JSON (with line and column), which JSON Lines show only now.
+        """
+        start, end = (int(place) for place in self._ranges[index])
+        with open(self.path, "rb") as file:
+            file.seek(start)
+            content = file.read(end - start)
+            try:
+                return json.loads(content)
+            except (ValueError, RecursionError):
+                file.seek(0)
+                line = file.read(start).count(b"\n") + 1
+        try:
+            return decode_json(content, self.path, line=line)
+        except UserError as error:
+            raise RecordError(f"{error.what} ({error.where})", row=index) from error
+
+    def record(self, index: int) -> Record:
+        """The record of a row.
+
+        Raises:
+            RecordError: if the row cannot be used.
+        """
+        return parse_llava(self.raw(index), index)
+
+    def record_id(self, index: int) -> str:
+        """The id that :meth:`record` gives, "?" where the row cannot be read."""
+        try:
+            return self.record(index).id
+        except RecordError as error:
+            return error.record_id
+
+
+class Subset:
+    """Some records of a source, in the given order.
+
+    Args:
+        source: where the records are.
+        indices: which of them.
+    """
+
+    def __init__(self, source: Source, indices: Sequence[int] | np.ndarray) -> None:
+        self.source = source
+        self.indices = np.asarray(indices, dtype=np.int64)
+        self.path = source.path
+        self.image_root = source.image_root
+        self.fingerprint = hashlib.sha256(source.fingerprint.encode() + self.indices.tobytes()).hexdigest()
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def row(self, index: int) -> int:
+        """Zero-based row of the record in its file."""
+        return self.source.row(int(self.indices[index]))
+
+    def record(self, index: int) -> Record:
+        """The record; raises RecordError where its row cannot be used."""
+        return self.source.record(int(self.indices[index]))
+
+    def record_id(self, index: int) -> str:
+        """The id as the file gives it."""
+        return self.source.record_id(int(self.indices[index]))
+
+
+def _line_ranges(content: bytes, start: int) -> np.ndarray:
+    """Byte ranges (records, 2) of the lines that are not blank."""
+    ranges = []
+    while start < len(content):
+        newline = content.find(b"\n", start)
+        end = len(content) if newline < 0 else newline
+        if content[start:end].strip():
+            ranges.append((start, end))
+        start = end + 1
+    return np.array(ranges, dtype=np.int64).reshape(-1, 2)
+
+
+def _list_ranges(content: bytes, start: int, path: Path) -> np.ndarray:
+    """Byte ranges (records, 2) of the items of a JSON list.
+
+    Raises:
+        UserError: where the list is malformed, with line and column.
+    """
+    # Decoded as Latin-1, one character is one byte, and JSON's own marks are the same as in UTF-8.
+    text = content.decode("latin-1")
+    try:
+        return np.array(list(_items(text, start)), dtype=np.int64).reshape(-1, 2)
+    except (ValueError, RecursionError) as error:
+        decode_json(content, path)  # Says in full where it is wrong; whole JSON that is no list passes.
+        raise UserError("the file is not a JSON list of records", str(path)) from error
+
+
+def _items(text: str, position: int) -> Iterator[tuple[int, int]]:
+    """Start and end of each item of the JSON list that begins at ``position``."""
+    scan = json.JSONDecoder().raw_decode
+    position = _skip(text, position)
+    if text[position : position + 1] != "[":
+        raise json.JSONDecodeError("Expecting '['", text, position)
+    position = _skip(text, position + 1)
+    if text[position : position + 1] == "]":
+        position += 1
+    else:
+        while True:
+            _, end = scan(text, position)
+            yield position, end
+            position = _skip(text, end)
+            mark = text[position : position + 1]
+            if mark not in (",", "]"):
+                raise json.JSONDecodeError("Expecting ',' or ']'", text, position)
+            position = _skip(text, position + 1)
+            if mark == "]":
+                break
+    if _skip(text, position) != len(text):
+        raise json.JSONDecodeError("Extra data", text, position)
+
+
+def _skip(text: str, position: int) -> int:
+    """The next position that holds no JSON white space."""
+    while position < len(text) and text[position] in _SPACE:
+        position += 1
+    return position
+
+
+def open_sources(configs: Sequence[SourceConfig], key: str) -> list[JsonSource]:
+    """Open the sources of a recipe.
+
+    Args:
+        configs: the sources.
+        key: recipe key that lists them, for messages.
+
+    Raises:
+        UserError: if there are none, or one cannot be opened.
+    """
+    if not configs:
+        raise UserError("no data source is given", key, "list at least one file of records")
+    return [JsonSource(config) for config in configs]
+
+
+__all__ = ["JsonSource", "Source", "Subset", "open_sources"]
