@@ -94,8 +94,7 @@ def _run(words: list[str]) -> int:
 def split_overrides(words: Sequence[str]) -> tuple[list[str], list[str]]:
     """Take recipe keys (``--optim.lr 1e-3`` or ``--optim.lr=1e-3``) out of a command line.
 
-    The parser does not know these keys and would take their values for its own arguments, so they are taken out
-    before it sees the line.
+    The parser does not know these keys and would take their values for its own arguments, so this goes first.
 
     Returns:
         The words that are left, and the overrides as ``--key=value``.
