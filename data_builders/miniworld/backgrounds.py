@@ -1,4 +1,4 @@
-"""What is behind the objects: muted colours, and crops of the photographs inside scikit-image and scikit-learn."""
+"""What is behind the objects: muted colours, and crops of photographs that ship inside two packages."""
 
 from __future__ import annotations
 

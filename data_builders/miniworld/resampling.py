@@ -23,7 +23,7 @@ def resample(image: NDArray[np.integer], height: int, width: int) -> NDArray[np.
     """
     rows = _weights(image.shape[0], height)
     columns = _weights(image.shape[1], width)
-    # Float64 for the speed of BLAS; every product and sum is a whole number below 2**53, hence exact in any order.
+    # Float64 for the speed of BLAS; all products and sums are whole numbers below 2**53, hence exact.
     planes = np.moveaxis(image.astype(np.float64).reshape(*image.shape[:2], -1), -1, 0)
     full = (rows @ planes @ columns.T).astype(np.int64)
     full = (full + _ONE * _ONE // 2) // (_ONE * _ONE)

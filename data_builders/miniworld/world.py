@@ -110,7 +110,7 @@ class World:
         return {"photo": photo, "split": self.split, "crop": crop, "flip": draws.chance(0.5)}
 
     def _contents(self, draws: Draws) -> list[_Content]:
-        """What is in the scene, before it is known where: a theme, maybe a group of one class, then the rest."""
+        """What is in the scene, before it is known where: of one theme mostly, maybe several of a class."""
         count = draws.weighted((2, 3, 4, 5), self.settings.object_counts)
         group = min(count, draws.weighted((1, 2, 3, 4), self.settings.group_sizes))
         theme = draws.weighted(tuple(THEMES), [share for share, _ in THEMES.values()])
@@ -208,7 +208,7 @@ _Content = tuple[str, tuple[str, ...], str | None, dict[str, Any]]
 
 
 def spatial_relations(objects: list[SceneObject], size: int) -> tuple[Relation, ...]:
-    """Left-right and above-below between all pairs whose centres are clearly apart, at least an eighth of the side."""
+    """Left-right and above-below, of all pairs whose centres are an eighth of the side apart or more."""
     margin = size / 8
     found = []
     for first in objects:
