@@ -1,0 +1,78 @@
+"""Images of requests: what tells them apart, how they are opened, what the language model sees of them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Hashable, Sequence
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from mmtune.decode.requests import ImageSource, Request
+from mmtune.errors import UserError
+
+
+def image_keys(request: Request, known: dict[int, Hashable]) -> tuple[Hashable, ...]:
+    """What tells the images of a request apart.
+
+    Args:
+        request: its own keys are used where it has some.
+        known: keys by ``id`` of the image objects seen so far, which the caller keeps alive; added to.
+
+    Raises:
+        UserError: if there is not one key for each image.
+    """
+    if request.keys is not None:
+        if len(request.keys) != len(request.images):
+            raise UserError(
+                f"a request has {len(request.images)} image(s) and {len(request.keys)} key(s)",
+                request.id or None,
+                "give one key for each image",
+            )
+        return request.keys
+    for image in request.images:
+        if id(image) not in known:
+            known[id(image)] = _content_key(image)
+    return tuple(known[id(image)] for image in request.images)
+
+
+def _content_key(image: ImageSource) -> Hashable:
+    if not isinstance(image, Image.Image):
+        return image
+    digest = hashlib.blake2b(image.tobytes(), digest_size=16).digest()
+    return (image.mode, image.size, digest)
+
+
+def open_image(source: ImageSource) -> Image.Image:
+    """The RGB image behind a source.
+
+    Raises:
+        UserError: if it cannot be opened or decoded.
+    """
+    try:
+        image = source if isinstance(source, Image.Image) else source()
+        image.load()  # a lazily opened file shows its damage only now
+        return image if image.mode == "RGB" else image.convert("RGB")
+    except (OSError, ValueError, SyntaxError) as error:
+        raise UserError(f"the image cannot be decoded: {error}", fix="replace the image") from error
+
+
+@torch.inference_mode()
+def encode_images(model: Any, images: Sequence[Image.Image]) -> list[Tensor]:
+    """Visual tokens of images in the language model's space.
+
+    Args:
+        model: a ``VisionLanguageModel``.
+        images: RGB images.
+
+    Returns:
+        For each image (tokens, language width).
+    """
+    parameter = next(model.vision.parameters())
+    views = [model.policy.views(image) for image in images]
+    pixels = model.policy.normalise(torch.cat(views).to(parameter.device))
+    return model.encode_images(
+        pixels.to(parameter.dtype), [len(view) for view in views], [image.size for image in images]
+    )

@@ -1,0 +1,31 @@
+"""Strategies: how the next token is chosen from the logits; one file each."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+
+from mmtune.decode.requests import Settings
+from mmtune.decode.strategies.base import Step, Strategy
+from mmtune.decode.strategies.greedy import Greedy
+from mmtune.decode.strategies.sampling import Sampling
+from mmtune.errors import UserError
+
+STRATEGIES: dict[str, Callable[[Settings], Strategy]] = {"greedy": Greedy, "sampling": Sampling}
+"""Each name and what makes the strategy from the settings."""
+
+
+def get_strategy(settings: Settings) -> Strategy:
+    """The strategy that the settings name, or imply by their temperature.
+
+    Raises:
+        UserError: for a name that is not there, with the nearest one that is.
+    """
+    name = settings.strategy or ("greedy" if settings.temperature == 0 else "sampling")
+    if name not in STRATEGIES:
+        near = difflib.get_close_matches(name, STRATEGIES, n=1, cutoff=0.0)
+        raise UserError(f"There is no decoding strategy {name!r}", fix=f"did you mean {near[0]!r}?")
+    return STRATEGIES[name](settings)
+
+
+__all__ = ["STRATEGIES", "Step", "Strategy", "get_strategy"]
