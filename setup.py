@@ -27,6 +27,7 @@ REQUIRED = [
     "sentencepiece>=0.2.0",
     "tensorboard>=2.17",
 ]
+DATA = [f"**/*.{suffix}" for suffix in ("json", "jsonl", "txt", "html", "css", "safetensors", "model", "md")]
 EXTRAS = {
     "deepspeed": ["deepspeed>=0.18"],
     "demo": ["gradio>=6.0"],
@@ -49,16 +50,15 @@ setup(
     name="mmtune",
     version=VERSION.group(1) if VERSION else "0",
     description="Build data for, train, evaluate and talk to models that see images",
-    long_description=(ROOT / "README.md").read_text(encoding="utf-8")
-    if (ROOT / "README.md").exists()
-    else "",
+    long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     python_requires=">=3.10",
-    packages=find_packages(include=["mmtune*", "data_builders*", "eval*"]),
+    packages=[*find_packages(include=["mmtune*", "data_builders*", "eval*"]), "mmtune.recipes"],
+    package_dir={"mmtune.recipes": "recipes"},
+    package_data={"mmtune.recipes": ["**/*.yaml"], "mmtune": DATA, "data_builders": DATA, "eval": DATA},
     install_requires=REQUIRED,
     extras_require=EXTRAS,
     entry_points={"console_scripts": ["mmtune = mmtune.cli:main"]},
-    include_package_data=True,
     zip_safe=False,
 )
