@@ -1,0 +1,103 @@
+"""From answers to scores with intervals: the whole benchmark, its blind baseline, and every breakdown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from eval.metrics.intervals import Array, Estimate, Totals, bootstrap
+from eval.tasks import Item, Task
+from eval.tasks.base import Counts
+from eval.tasks.pope import Pope
+
+
+@dataclass(frozen=True)
+class Scored:
+    """An item with the counts of its answer."""
+
+    item: Item
+    counts: Counts
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How intervals are drawn."""
+
+    resamples: int = 1000
+    level: float = 0.95
+    seed: int = 0
+
+
+def score_table(task: Task, answers: Sequence[Scored], sampling: Sampling) -> dict[str, dict[str, Any]]:
+    """metric → {value, low, high, n, clusters}; empty where nothing was answered or nothing can be scored."""
+    return {name: asdict(estimate) for name, estimate in _estimates(task, answers, sampling).items()}
+
+
+def breakdowns(
+    task: Task, answers: Sequence[Scored], blind: Sequence[Scored], sampling: Sampling
+) -> dict[str, dict[str, Any]]:
+    """breakdown → kind → {n, metrics, blind}, kinds in alphabetical order."""
+    found: dict[str, dict[str, Any]] = {}
+    for breakdown in dict.fromkeys(name for scored in answers for name in scored.item.kinds):
+        seen, unseen = _by_kind(answers, breakdown), _by_kind(blind, breakdown)
+        found[breakdown] = {
+            kind: {
+                "n": len(seen[kind]),
+                "metrics": score_table(task, seen[kind], sampling),
+                "blind": score_table(task, unseen.get(kind, []), sampling),
+            }
+            for kind in sorted(seen)
+        }
+    return found
+
+
+def pope_mean(
+    answers: Mapping[str, tuple[Task, Sequence[Scored]]], sampling: Sampling
+) -> dict[str, Any] | None:
+    """Mean F1 over the POPE splits, images resampled for all of them together; None for fewer than two
+    splits.
+
+    It is the figure that LLaVA-1.5 reports for POPE.
+    """
+    splits = {n: (t, a) for n, (t, a) in answers.items() if isinstance(t, Pope) and a}
+    if len(splits) < 2:
+        return None
+    names = [(split, count) for split, (_, scored) in splits.items() for count in scored[0].counts]
+    counts: dict[str, list[float]] = {f"{split}/{count}": [] for split, count in names}
+    images: list[str] = []
+    for split, (_, scored) in splits.items():
+        for one in scored:
+            images.append(one.item.image)
+            for of, count in names:
+                counts[f"{of}/{count}"].append(one.counts[count] if of == split else 0.0)
+
+    def mean_f1(totals: Totals) -> dict[str, Array]:
+        each = [
+            task.aggregate({c: totals[f"{split}/{c}"] for c in scored[0].counts})["f1"]
+            for split, (task, scored) in splits.items()
+        ]
+        return {"f1": np.mean(each, axis=0)}
+
+    return asdict(_bootstrap(counts, mean_f1, images, sampling)["f1"])
+
+
+def _estimates(task: Task, answers: Sequence[Scored], sampling: Sampling) -> dict[str, Estimate]:
+    if not answers:
+        return {}
+    counts = {name: [scored.counts[name] for scored in answers] for name in answers[0].counts}
+    return _bootstrap(counts, task.aggregate, [scored.item.image for scored in answers], sampling)
+
+
+def _bootstrap(counts: Any, statistic: Any, images: Sequence[str], sampling: Sampling) -> dict[str, Estimate]:
+    return bootstrap(counts, statistic, images, sampling.resamples, sampling.level, sampling.seed)
+
+
+def _by_kind(answers: Sequence[Scored], breakdown: str) -> dict[str, list[Scored]]:
+    groups: dict[str, list[Scored]] = {}
+    for scored in answers:
+        if breakdown in scored.item.kinds:
+            groups.setdefault(scored.item.kinds[breakdown], []).append(scored)
+    return groups

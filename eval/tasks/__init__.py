@@ -1,0 +1,91 @@
+"""Benchmarks, one file each; adding one is a new file and a line here."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import fields, replace
+from pathlib import Path
+
+from eval.tasks.base import Item, Task, TaskConfig
+from eval.tasks.chair import ChairTask, ObjectRecall
+from eval.tasks.pope import Pope
+from eval.tasks.vqav2 import VQAv2
+from mmtune.errors import UserError
+
+TASKS: dict[str, type[Task]] = {
+    "pope": Pope,
+    "vqav2": VQAv2,
+    "chair": ChairTask,
+    "object_recall": ObjectRecall,
+}
+
+
+def parse_task(text: str) -> TaskConfig:
+    """Read ``task:key=value,key=value``, as ``pope:annotations=coco_pope_random.json,images=val2014``.
+
+    The keys are the fields of ``TaskConfig``. A comma inside a value cannot be written here; use the fields.
+
+    Raises:
+        UserError: for an unknown task or key, or a value of the wrong type.
+    """
+    name, _, rest = text.partition(":")
+    known = {field.name: field.type for field in fields(TaskConfig) if field.name != "task"}
+    values: dict[str, str | int] = {}
+    for pair in filter(None, rest.split(",")):
+        key, equals, value = pair.partition("=")
+        if key not in known or not equals:
+            raise UserError(
+                f"The task setting {pair!r} is not understood", text, _nearest("keys", key, known)
+            )
+        try:
+            values[key] = int(value) if "int" in str(known[key]) else value
+        except ValueError as error:
+            raise UserError(f"{key} must be a whole number, not {value!r}", text) from error
+    _task_class(name)
+    return TaskConfig(name, **values)  # type: ignore[arg-type]
+
+
+def build_tasks(configs: Iterable[TaskConfig]) -> dict[str, Task]:
+    """Tasks by their names in the results.
+
+    A POPE task whose annotations are a folder becomes one task for each split's file in it.
+
+    Raises:
+        UserError: if a task is unknown or two have one name.
+    """
+    tasks: dict[str, Task] = {}
+    for config in configs:
+        for each in _splits(config):
+            task = _task_class(each.task)(each)
+            if task.name in tasks:
+                raise UserError(f"Two tasks are called {task.name!r}", fix="give one of them another name=")
+            tasks[task.name] = task
+    if not tasks:
+        raise UserError("There is no task to evaluate", fix=f"name one of {', '.join(TASKS)}")
+    return tasks
+
+
+def _splits(config: TaskConfig) -> list[TaskConfig]:
+    folder = Path(config.annotations) if config.annotations else None
+    if config.task != "pope" or folder is None or not folder.is_dir():
+        return [config]
+    files = sorted(path for path in folder.glob("*pope*") if path.suffix in (".json", ".jsonl"))
+    if not files:
+        raise UserError("There is no POPE file in this folder", str(folder), "give the file itself")
+    return [replace(config, annotations=str(path), images=config.images or str(folder)) for path in files]
+
+
+def _task_class(name: str) -> type[Task]:
+    if name not in TASKS:
+        raise UserError(f"There is no task {name!r}", fix=_nearest("tasks", name, TASKS))
+    return TASKS[name]
+
+
+def _nearest(what: str, word: str, known: Iterable[str]) -> str:
+    listed = list(known)
+    near = difflib.get_close_matches(word, listed, n=1)
+    return f"did you mean {near[0]!r}" if near else f"the {what} are {', '.join(listed)}"
+
+
+__all__ = ["TASKS", "Item", "Task", "TaskConfig", "build_tasks", "parse_task"]

@@ -1,0 +1,151 @@
+"""Reading and writing the files that benchmarks publish and take, with errors that name line and column."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from eval.tasks.base import Item
+from mmtune.errors import UserError
+
+_NUMBER_AT_END = re.compile(r"(\d+)\.(?:jpe?g|png|webp)$", re.IGNORECASE)
+
+
+def read_json(path: Path) -> Any:
+    """A JSON file's value.
+
+    Raises:
+        UserError: if it is missing, not UTF-8 or malformed.
+    """
+    text = _text(path)
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise _malformed(path, error.lineno, error.colno, error.msg) from error
+
+
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """Objects of a JSON list or of a JSON Lines file, told apart by content.
+
+    Raises:
+        UserError: as ``read_json``, or if a row is not an object.
+    """
+    text = _text(path)
+    if text.lstrip().startswith("["):
+        rows = read_json(path)
+    else:
+        rows = []
+        # Not splitlines(): U+2028 and its like are ordinary characters inside a JSON string.
+        for number, line in enumerate(text.split("\n"), start=1):
+            if line.strip():
+                try:
+                    rows.append(json.loads(line))
+                except json.JSONDecodeError as error:
+                    raise _malformed(path, number, error.colno, error.msg) from error
+    for number, row in enumerate(rows, start=1):
+        if not isinstance(row, dict):
+            raise UserError(f"Row {number} is not a JSON object", str(path), "check the path")
+    return rows
+
+
+def fields(row: Mapping[str, Any], names: Sequence[str], path: Path, number: int) -> list[Any]:
+    """The named values of a row.
+
+    Raises:
+        UserError: naming the field that is not there.
+    """
+    for name in names:
+        if name not in row:
+            raise UserError(
+                f"Row {number} has no {name!r}", str(path), "check that it is the benchmark's own file"
+            )
+    return [row[name] for name in names]
+
+
+def section(value: Any, name: str, path: Path) -> list[dict[str, Any]]:
+    """The list under ``name`` of an official file.
+
+    Raises:
+        UserError: if it is not there.
+    """
+    found = value.get(name) if isinstance(value, dict) else None
+    if not isinstance(found, list):
+        raise UserError(f"The file has no list {name!r}", str(path), "check the path")
+    return found
+
+
+def check_unique(items: Iterable[Item], path: Path) -> None:
+    """Refuse a file that holds an id twice, since answers are joined by id."""
+    seen: set[str] = set()
+    for item in items:
+        if item.id in seen:
+            raise UserError(f"The id {item.id} stands in the file twice", str(path), "remove one of the rows")
+        seen.add(item.id)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a JSON file whole or not at all."""
+    _write(path, json.dumps(value, ensure_ascii=False))
+
+
+def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write a JSON Lines file whole or not at all."""
+    _write(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+
+
+def answers_path(folder: Path, name: str, suffix: str, complete: bool) -> Path:
+    """``name.answers.jsonl``, or ``name.answers.partial.jsonl`` where some item has no answer."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / f"{name}.answers{'' if complete else '.partial'}{suffix}"
+
+
+class NumberedImages:
+    """Finds the file of an image that the annotation only numbers.
+
+    The file is looked up by the number at the end of its name, as in ``COCO_val2014_000000000042.jpg``; a
+    file of the named COCO subset goes before others.
+
+    Args:
+        folder: the image folder.
+        subset: COCO's name of the subset, as ``val2014``; may be empty.
+    """
+
+    def __init__(self, folder: Path, subset: str) -> None:
+        if not folder.is_dir():
+            raise UserError("There is no such image folder", str(folder), "give it with images=FOLDER")
+        self._subset = subset
+        self._names: dict[int, str] = {}
+        for name in sorted(os.listdir(folder)):
+            number = _NUMBER_AT_END.search(name)
+            if number and (int(number[1]) not in self._names or f"_{subset}_" in name):
+                self._names[int(number[1])] = name
+
+    def name(self, image_id: int | str) -> str:
+        """The file's name; COCO's own name where there is no such file, so that the error can say it."""
+        found = self._names.get(int(image_id)) if str(image_id).isdigit() else str(image_id)
+        return found or f"COCO_{self._subset or 'val2014'}_{int(image_id):012d}.jpg"
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UserError("The file is not UTF-8 text", str(path), "convert it to UTF-8") from error
+    except OSError as error:
+        raise UserError(
+            f"The file cannot be read: {error.strerror or error}", str(path), "check the path"
+        ) from error
+
+
+def _malformed(path: Path, line: int, column: int, reason: str) -> UserError:
+    return UserError(f"Malformed JSON: {reason}", f"{path}, line {line}, column {column}", "mend the file")
+
+
+def _write(path: Path, text: str) -> None:
+    part = path.with_name(path.name + ".part")
+    part.write_text(text, encoding="utf-8")
+    os.replace(part, path)
