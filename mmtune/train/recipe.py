@@ -17,7 +17,7 @@ import yaml
 from mmtune.errors import UserError
 from mmtune.train.settings import Recipe
 
-__all__ = ["Recipe", "load_recipe", "parse_overrides", "to_yaml"]
+__all__ = ["Recipe", "load_recipe", "parse_overrides", "plain", "to_yaml"]
 
 
 class _Loader(yaml.SafeLoader):
@@ -52,8 +52,8 @@ def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
 
 def to_yaml(recipe: Recipe) -> str:
     """The whole recipe as YAML that ``load_recipe`` reads back."""
-    plain = _plain(dataclasses.asdict(recipe))
-    return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
+    tree = plain(dataclasses.asdict(recipe))
+    return yaml.safe_dump(tree, sort_keys=False, allow_unicode=True)
 
 
 def parse_overrides(overrides: Sequence[str]) -> list[tuple[str, Any]]:
@@ -211,7 +211,7 @@ def _check_keys(cls: type, tree: Any, prefix: str, where: str) -> None:
 
 
 def _unknown_key(key: str, siblings: list[str], where: str) -> UserError:
-    """Nearest valid key: a similar sibling, else the same last name elsewhere, else a similar key anywhere."""
+    """Name the nearest key: a similar sibling, the same last name elsewhere, or a similar key anywhere."""
     anywhere = _all_keys(Recipe, "")
     near = (
         difflib.get_close_matches(key, siblings, 1, 0.75)
@@ -268,11 +268,12 @@ def _type_error(message: str, where: str) -> UserError:
     return UserError(f"the setting {key[1]} must be {' or '.join(kinds)}{got}", where)
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Mappings, lists and scalars only, as YAML and JSON hold them."""
     if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if isinstance(value, Path):
         return str(value)
     return value

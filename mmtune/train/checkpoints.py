@@ -1,0 +1,194 @@
+"""Checkpoints of a run: complete or absent, pruned, and found again when the run goes on."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mmtune.errors import UserError
+from mmtune.models import checkpoint
+from mmtune.models.bundle import Bundle
+from mmtune.models.checkpoint import storage
+from mmtune.train import training_state
+from mmtune.train.engines.base import Engine
+from mmtune.train.settings import Recipe
+from mmtune.train.training_state import Progress
+
+log = logging.getLogger(__name__)
+
+_NAME = re.compile(r"step-(\d+)$")
+
+
+def folder_of(out: Path, step: int) -> Path:
+    """Where the checkpoint of a step is."""
+    return out / "checkpoints" / f"step-{step:06d}"
+
+
+def complete_checkpoints(out: Path) -> list[Path]:
+    """Finished checkpoints of a run, oldest first."""
+    found = [path for path in (out / "checkpoints").glob("step-*") if (path / checkpoint.MANIFEST).is_file()]
+    return sorted((path for path in found if _NAME.search(path.name)), key=step_of)
+
+
+def step_of(folder: Path) -> int:
+    """The step that a checkpoint was saved at."""
+    return int(checkpoint.read_manifest(folder)["step"])
+
+
+def saved_parts(bundle: Bundle, recipe: Recipe) -> list[str]:
+    """Parts whose weights a checkpoint must hold: those that learn, and those that no backbone has."""
+    return [
+        part
+        for part in bundle.model.parts()
+        if recipe.checkpoint.save_frozen
+        or recipe.stage.learn[part] != "frozen"
+        or part not in bundle.references
+    ]
+
+
+def save(
+    engine: Engine,
+    bundle: Bundle,
+    recipe: Recipe,
+    progress: Progress,
+    manifest: dict[str, Any],
+    *,
+    with_state: bool = True,
+) -> Path:
+    """Write the checkpoint of a step; every rank calls it and returns, or raises, together.
+
+    The folder gets its name only when weights and training state are on the disk.
+
+    Raises:
+        UserError: the disk is full or cannot be written; nothing half-written is left.
+    """
+    final = folder_of(Path(recipe.out), progress.step)
+    partial = final.with_name(f".incomplete-{final.name}")
+    parts = saved_parts(bundle, recipe)
+    tensors = engine.part_states(parts)
+
+    def write_weights() -> None:
+        shutil.rmtree(partial, ignore_errors=True)
+        needed = sum(t.nbytes for of_part in tensors.values() for t in of_part.values())
+        _check_space(final.parent, needed * (3 if with_state else 1))
+        checkpoint.save(partial, bundle, manifest=manifest, include=parts, tensors=tensors)
+        (partial / training_state.FOLDER).mkdir()
+
+    def write_state() -> None:
+        folder = partial / training_state.FOLDER
+        training_state.write_rng(folder, engine.rank)
+        if engine.rank == 0:
+            training_state.write_progress(folder, progress)
+        if with_state:
+            engine.save_state(folder)
+
+    def publish() -> None:
+        _sync_tree(partial / training_state.FOLDER)
+        shutil.rmtree(final, ignore_errors=True)
+        os.rename(partial, final)
+
+    try:
+        _together(engine, write_weights if engine.rank == 0 else _nothing, final)
+        _together(engine, write_state, final)
+        _together(engine, publish if engine.rank == 0 else _nothing, final)
+    except UserError:
+        if engine.rank == 0:
+            shutil.rmtree(partial, ignore_errors=True)
+        raise
+    return final
+
+
+def _nothing() -> None:
+    return None
+
+
+def _together(engine: Engine, work: Callable[[], None], where: Path) -> None:
+    """Do each rank's work; where one fails, all raise, so that none waits for another."""
+    error: UserError | None = None
+    try:
+        work()
+    except UserError as own:
+        error = own
+    except (OSError, RuntimeError) as own:  # torch and safetensors report a full disk as RuntimeError
+        reason = own.strerror if isinstance(own, OSError) and own.strerror else str(own)
+        error = UserError(
+            f"the checkpoint cannot be written: {' '.join(reason.split()).rstrip('.')}",
+            str(where),
+            "free space on that disk; nothing was left half-written",
+        )
+    failed = [found for found in engine.gather(error) if found is not None]
+    if failed:
+        raise failed[0]
+
+
+def _check_space(folder: Path, needed: int) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise UserError(
+            f"the checkpoint needs about {needed / 1e9:.2f} GB, the disk has {free / 1e9:.2f} GB free",
+            str(folder),
+            "free space on that disk; nothing was left half-written",
+        )
+
+
+def _sync_tree(folder: Path) -> None:
+    for path in [*folder.rglob("*"), folder]:
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def prune(out: Path, keep: int) -> None:
+    """Delete all but the newest ``keep`` checkpoints, and what an interrupted save has left."""
+    for folder in complete_checkpoints(out)[:-keep]:
+        shutil.rmtree(folder)
+    for partial in (out / "checkpoints").glob(".*step-*"):
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def verify(folder: Path, engine: Engine, bundle: Bundle, parts: Sequence[str]) -> None:
+    """Read a fresh checkpoint back and compare it with the model; every rank calls it.
+
+    Raises:
+        UserError: it cannot be loaded, or is not what was saved.
+    """
+    tensors = engine.part_states(parts)
+
+    def compare() -> None:
+        checkpoint.load(folder, meta=True)
+        for part in parts:
+            for file in part_files(folder, part):
+                for name, saved in _read(file).items():
+                    if not torch.equal(saved, tensors[part][name]):
+                        raise UserError(f"the saved weight {part}.{name} differs from the model's", str(file))
+
+    _together(engine, compare if engine.rank == 0 else _nothing, folder)
+
+
+def part_files(folder: Path, part: str) -> list[Path]:
+    """Weight files of a part in a checkpoint; empty where it is only referred to."""
+    return [folder / name for name in checkpoint.read_manifest(folder)["parts"][part]["files"]]
+
+
+def _read(file: Path) -> dict[str, torch.Tensor]:
+    from safetensors.torch import load_file
+
+    return load_file(str(file))
+
+
+def load_weights(folder: Path, bundle: Bundle) -> None:
+    """Put the weights of a run's own checkpoint into the model, before an engine wraps it."""
+    for part, module in bundle.model.parts().items():
+        files = part_files(folder, part)
+        if files:
+            storage.load_tensors(module, files, part)

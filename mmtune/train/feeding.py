@@ -1,0 +1,79 @@
+"""From a recipe to loaders: sources, template, encoder, the training and the validation steps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mmtune.data.loader import StepLoader, train_loader, validation_loader
+from mmtune.data.prepare import RecordEncoder
+from mmtune.data.source import Source
+from mmtune.data.splits import open_splits
+from mmtune.errors import UserError
+from mmtune.models.bundle import Bundle
+from mmtune.templates import get_template
+from mmtune.train.engines.base import Engine
+from mmtune.train.settings import Recipe
+
+
+@dataclass(frozen=True)
+class Feeding:
+    """What a run reads."""
+
+    train: StepLoader
+    validation: StepLoader | None
+    sources: Sequence[Source]
+    held_out: Sequence[Source]
+    """Sources of the validation records."""
+
+    def manifest(self) -> dict[str, Any]:
+        """Files and hashes, for checkpoints."""
+        return {
+            name: [{"path": str(s.path), "records": len(s), "fingerprint": s.fingerprint} for s in sources]
+            for name, sources in (("train", self.sources), ("validation", self.held_out))
+        }
+
+
+def feed(recipe: Recipe, bundle: Bundle, engine: Engine) -> Feeding:
+    """Open the data of a recipe for this rank.
+
+    Raises:
+        UserError: a source, the template or a setting cannot be used.
+    """
+    if not recipe.data.train:
+        raise UserError("the recipe names no training data", "data.train", "add a source with its path")
+    train, held_out = open_splits(recipe.data)
+    template = get_template(recipe.template, tokenizer=bundle.tokenizer)
+    encoder = RecordEncoder(
+        bundle.tokenizer, template, bundle.policy, recipe.data.max_tokens, recipe.data.image_position
+    )
+    out, optim = Path(recipe.out), recipe.optim
+    place = {"rank": engine.rank, "world": engine.world}
+    return Feeding(
+        train_loader(
+            recipe.data,
+            train,
+            encoder,
+            batch_records=optim.batch_records,
+            seed=recipe.seed,
+            epochs=optim.epochs,
+            steps=optim.steps,
+            quarantine=out / "quarantine.jsonl",
+            **place,
+        ),
+        validation_loader(
+            recipe.data,
+            held_out,
+            encoder,
+            batch_records=optim.batch_records,
+            records=recipe.validation.records,
+            quarantine=out / "quarantine.jsonl",
+            **place,
+        )
+        if held_out
+        else None,
+        train,
+        held_out,
+    )

@@ -1,0 +1,38 @@
+"""Ctrl-C and a scheduler's notice: the step is finished, a checkpoint saved, then the run ends."""
+
+from __future__ import annotations
+
+import signal
+from types import FrameType, TracebackType
+from typing import Any
+
+_SIGNALS = [signal.SIGINT, signal.SIGTERM]
+if hasattr(signal, "SIGUSR1"):
+    _SIGNALS.append(signal.SIGUSR1)  # what `sbatch --signal=USR1@300` sends before the time is over
+
+
+class StopRequest:
+    """Remembers that the run shall end; a second Ctrl-C ends it at once."""
+
+    def __init__(self) -> None:
+        self.requested = False
+        self._previous: dict[int, Any] = {}
+
+    def __enter__(self) -> StopRequest:
+        for number in _SIGNALS:
+            try:
+                self._previous[number] = signal.signal(number, self._remember)
+            except ValueError:  # not the main thread (a notebook, a test): signals stay as they are
+                break
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, previous in self._previous.items():
+            signal.signal(number, previous)
+
+    def _remember(self, number: int, frame: FrameType | None) -> None:
+        if self.requested and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        self.requested = True

@@ -1,0 +1,282 @@
+"""The training loop: one function for a run, one for a step."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+
+from mmtune.errors import UserError
+from mmtune.models.bundle import Bundle, build
+from mmtune.progress import setup_logging
+from mmtune.train import checkpoints, resume, stages, training_state
+from mmtune.train.agreement import GlobalStep, agreed_steps
+from mmtune.train.engines import make_engine
+from mmtune.train.engines.base import Engine
+from mmtune.train.feeding import Feeding, feed
+from mmtune.train.interrupt import StopRequest
+from mmtune.train.objectives import get_objective
+from mmtune.train.recipe import plain, to_yaml
+from mmtune.train.schedule import lr_factor
+from mmtune.train.settings import Recipe
+from mmtune.train.telemetry import Silence, StepReport, Telemetry
+from mmtune.train.training_state import Progress
+from mmtune.train.validation import Validation
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """How a run ended."""
+
+    checkpoint: Path
+    """The newest complete checkpoint."""
+    step: int
+    loss: float | None
+    validation_loss: float | None
+    interrupted: bool
+
+
+def train(recipe: Recipe) -> TrainResult:
+    """Train one stage; every process of a launcher calls it.
+
+    Raises:
+        UserError: for what the user can mend: data, disk, a loss that is not finite, another run's folder.
+    """
+    engine = make_engine(recipe.engine)
+    try:
+        with _run_folder(recipe, engine), StopRequest() as stop:
+            return _Run(recipe, engine, stop).train()
+    finally:
+        engine.close()
+
+
+@contextmanager
+def _run_folder(recipe: Recipe, engine: Engine) -> Iterator[None]:
+    """Log to the run's folder and keep the recipe there."""
+    out = Path(recipe.out)
+    if engine.rank == 0:
+        out.mkdir(parents=True, exist_ok=True)
+        setup_logging(out)
+        (out / "recipe.yaml").write_text(to_yaml(recipe), encoding="utf-8")
+    else:
+        setup_logging(level=logging.WARNING)
+    try:
+        yield
+    finally:
+        setup_logging()
+
+
+class _Run:
+    """One run: everything built, and the step at which it stands."""
+
+    def __init__(self, recipe: Recipe, engine: Engine, stop: StopRequest) -> None:
+        self.recipe, self.engine, self.stop = recipe, engine, stop
+        self.out = Path(recipe.out)
+        self.objective = get_objective(recipe.objective)
+        start = resume.find(recipe)
+        training_state.seed_everything(recipe.seed)
+        self.bundle = build(recipe.model, template=recipe.template, seed=recipe.seed)
+        self._prepare_parts(self.bundle)
+        if start is not None:
+            checkpoints.load_weights(start, self.bundle)
+        self.feeding: Feeding = feed(recipe, self.bundle, engine)
+        self.loader = self.feeding.train
+        optim = recipe.optim
+        engine.wrap(
+            self.bundle.model,
+            lambda model: stages.param_groups(model, recipe.stage, optim),
+            betas=optim.betas,
+            eps=optim.eps,
+            clip=optim.clip,
+        )
+        log.info("engine: %s", ", ".join(f"{key} {value}" for key, value in engine.describe().items()))
+        training_state.seed_everything(recipe.seed + engine.rank)
+        self.progress = self._restore(start) if start is not None else Progress(recipe=plain(asdict(recipe)))
+        self.progress.world = engine.world
+        self.total = len(self.loader)
+        self.validation = (
+            Validation(
+                recipe, engine, self.bundle, self.objective, self.feeding.validation, self.feeding.held_out
+            )
+            if self.feeding.validation is not None
+            else None
+        )
+
+    def _prepare_parts(self, bundle: Bundle) -> None:
+        recipe, model = self.recipe, bundle.model
+        if recipe.engine.gradient_checkpointing:
+            model.enable_gradient_checkpointing()
+        stages.apply(model, recipe.stage)
+        stages.set_dtypes(model.parts(), self.engine.dtype)
+        rows = stages.part_rows(model.parts(), recipe.stage, recipe.optim)
+        log.info("%s", stages.render(rows, recipe.stage.name))
+
+    def _restore(self, start: Path) -> Progress:
+        folder = start / training_state.FOLDER
+        progress = training_state.read_progress(folder)
+        self.loader.load_state_dict(progress.loader)
+        if progress.step < len(self.loader):
+            self.engine.load_state(folder)
+        if not training_state.restore_rng(folder, self.engine.rank):
+            log.warning("the run had %d processes and has %d now", progress.world, self.engine.world)
+        log.info("going on from %s: %d of %d steps are done", start, progress.step, len(self.loader))
+        progress.recipe = plain(asdict(self.recipe))
+        return progress
+
+    def train(self) -> TrainResult:
+        recipe, progress = self.recipe, self.progress
+        save_every = recipe.checkpoint.every or max(1, self.total // 10)
+        validate_every = recipe.validation.every or max(1, self.total // 10)
+        if progress.step >= self.total:
+            log.info("the run in %s is finished: %d steps are done", self.out, progress.step)
+            return self._result(checkpoints.folder_of(self.out, progress.step))
+        with self._telemetry() as telemetry:
+            newest = self._first_checkpoint()
+            for step in agreed_steps(self.loader, self.engine, self.stop):
+                telemetry.step(self._step(step))
+                last = progress.step == self.total
+                if self.validation is not None and (last or progress.step % validate_every == 0):
+                    self._validate(self.validation, telemetry)
+                if not last and progress.step % save_every == 0:
+                    newest = self._periodic_checkpoint(newest)
+                    telemetry.resume_clock()
+        finished = progress.step == self.total
+        if checkpoints.step_of(newest) < progress.step:
+            newest = self._save(with_state=not finished or recipe.checkpoint.final_state)
+        if not finished:
+            log.warning(
+                "stopped after step %d of %d; the same command goes on from %s",
+                progress.step,
+                self.total,
+                newest,
+            )
+        else:
+            log.info("done: %d steps, checkpoint %s", progress.step, newest)
+        return self._result(newest)
+
+    def _result(self, newest: Path) -> TrainResult:
+        progress = self.progress
+        interrupted = progress.step < self.total
+        return TrainResult(newest, progress.step, progress.loss, progress.validation_loss, interrupted)
+
+    def _telemetry(self) -> Telemetry:
+        if self.engine.rank != 0:
+            return Silence()
+        recipe = self.recipe
+        return Telemetry(
+            self.out, self.total, self.progress.step, recipe.stage.name, tensorboard=recipe.tensorboard
+        )
+
+    def _step(self, step: GlobalStep) -> StepReport:
+        """Forward and backward of this rank's rows, then one update of the whole step."""
+        recipe, engine, progress = self.recipe, self.engine, self.progress
+        rates = self._set_rates(step.own.index)
+        share = 1.0 / max(step.supervised, 1)
+        sums = []
+        for number, batch in enumerate(step.own.batches):
+            with engine.row(last=number == len(step.own.batches) - 1):
+                with engine.autocast():
+                    row = self.objective(engine.wrapped, engine.place(batch))
+                engine.backward(row * share)
+            sums.append(row.detach())
+        rows = torch.stack(sums).tolist()
+        loss = engine.sum(sum(rows))[0] * share
+        if not math.isfinite(loss):
+            self._stop_on_bad_loss(step, rows, "loss")
+        norm = engine.step()
+        if not math.isfinite(norm):
+            self._stop_on_bad_loss(step, rows, "gradient")
+        progress.step = step.own.index + 1
+        progress.loss = loss
+        progress.loader = self.loader.state_dict()
+        progress.supervised_tokens += step.supervised
+        capacity = step.rows * recipe.data.row_capacity
+        return StepReport(
+            progress.step,
+            loss,
+            norm,
+            rates,
+            step.own.records,
+            step.tokens,
+            step.supervised,
+            capacity,
+            step.own.epoch,
+        )
+
+    def _set_rates(self, index: int) -> dict[str, float]:
+        factor = lr_factor(index, self.total, self.recipe.optim)
+        rates = {}
+        for group in self.engine.optimizer.param_groups:
+            group["lr"] = rates[group["part"]] = group["peak_lr"] * factor
+        return rates
+
+    def _stop_on_bad_loss(self, step: GlobalStep, rows: list[float], what: str) -> None:
+        """Every rank comes here together, since the loss and the gradient's norm are global."""
+        own = [
+            record
+            for value, batch in zip(rows, step.own.batches, strict=True)
+            if what == "gradient" or not math.isfinite(value)
+            for record in batch.record_ids
+        ]
+        ids = [record for of_rank in self.engine.gather(own) for record in of_rank]
+        raise UserError(
+            f"the {what} of step {step.own.index + 1} is not finite; its records are {', '.join(ids[:8])}"
+            f"{' …' if len(ids) > 8 else ''}",
+            str(self.out),
+            "look at these records, or lower optim.lr; the last checkpoint is from before this step",
+        )
+
+    def _validate(self, validation: Validation, telemetry: Telemetry) -> None:
+        progress = self.progress
+        progress.validation_loss = loss = validation.loss()
+        best = progress.best_validation_loss
+        progress.best_validation_loss = loss if best is None else min(best, loss)
+        telemetry.validation(progress.step, loss, validation.answers())
+
+    def _first_checkpoint(self) -> Path:
+        """Save and read back before the first step, so that a failing save costs seconds and not the run."""
+        existing = checkpoints.complete_checkpoints(self.out)
+        if self.progress.step > 0 and existing:
+            return existing[-1]
+        self.progress.loader = self.loader.state_dict()
+        newest = self._save()
+        checkpoints.verify(
+            newest, self.engine, self.bundle, checkpoints.saved_parts(self.bundle, self.recipe)
+        )
+        return newest
+
+    def _periodic_checkpoint(self, newest: Path) -> Path:
+        """A save that fails in mid-run is reported and the run goes on: what it learnt is only in memory."""
+        try:
+            return self._save()
+        except UserError as error:
+            log.error("%s The run goes on without this checkpoint.", error)
+            return newest
+
+    def _save(self, *, with_state: bool = True) -> Path:
+        recipe, progress = self.recipe, self.progress
+        manifest = {
+            "step": progress.step,
+            "stage": recipe.stage.name,
+            "recipe": plain(asdict(recipe)),
+            "data": self.feeding.manifest(),
+            "training": {
+                "steps": self.total,
+                "loss": progress.loss,
+                "validation_loss": progress.validation_loss,
+                "supervised_tokens": progress.supervised_tokens,
+                "engine": self.engine.name,
+                "world": self.engine.world,
+            },
+        }
+        folder = checkpoints.save(self.engine, self.bundle, recipe, progress, manifest, with_state=with_state)
+        if self.engine.rank == 0:
+            checkpoints.prune(self.out, recipe.checkpoint.keep)
+        return folder

@@ -1,0 +1,29 @@
+"""Objectives, one file each: a function of model and row that gives a sum over supervised tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import Tensor, nn
+
+from mmtune.batch import PackedBatch
+from mmtune.errors import UserError
+from mmtune.train.objectives.sft import sft
+
+Objective = Callable[[nn.Module, PackedBatch], Tensor]
+"""(model, row) -> the loss summed over the row's supervised tokens; the loop divides by the global count."""
+
+OBJECTIVES: dict[str, Objective] = {"sft": sft}
+
+
+def get_objective(name: str) -> Objective:
+    """The objective of this name.
+
+    Raises:
+        UserError: no such objective.
+    """
+    if name not in OBJECTIVES:
+        raise UserError(
+            f"unknown objective {name!r}", "objective", f"choose one of {', '.join(sorted(OBJECTIVES))}"
+        )
+    return OBJECTIVES[name]

@@ -1,0 +1,176 @@
+"""What a run tells: progress with rate and time left, scalars for TensorBoard and for programs."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mmtune.progress import Progress
+
+log = logging.getLogger(__name__)
+
+SCALARS = "scalars.jsonl"
+SAMPLES = "samples.jsonl"
+
+
+@dataclass
+class StepReport:
+    """What one optimiser step was like, over all ranks."""
+
+    step: int
+    """Steps done, this one included."""
+    loss: float
+    grad_norm: float
+    lr: dict[str, float]
+    """Learning rate by part."""
+    records: int
+    tokens: int
+    """Tokens of all rows, visual ones included."""
+    supervised: int
+    capacity: int
+    """Tokens that the rows could have held."""
+    epoch: float
+    extra: dict[str, float] = field(default_factory=dict)
+
+
+class Telemetry:
+    """Rank 0's reporting.
+
+    Args:
+        out: run folder.
+        total: steps of the whole run.
+        start: steps already done; what an interrupted run reported after that is forgotten.
+        title: what the progress bar says.
+        tensorboard: write event files, too.
+    """
+
+    def __init__(self, out: Path, total: int, start: int, title: str, *, tensorboard: bool) -> None:
+        self._total = total
+        self._started = self._last = time.monotonic()
+        self._peak_rss = 0.0
+        out.mkdir(parents=True, exist_ok=True)
+        for name in (SCALARS, SAMPLES):
+            _forget_after(out / name, start)
+        self._scalars = (out / SCALARS).open("a", encoding="utf-8")
+        self._samples = (out / SAMPLES).open("a", encoding="utf-8")
+        self._board = _open_board(out / "tensorboard", start) if tensorboard else None
+        self._progress = Progress(total - start, title, unit="step")
+
+    def __enter__(self) -> Telemetry:
+        self._progress.__enter__()
+        self._last = time.monotonic()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._progress.__exit__(*exc)
+        self._scalars.close()
+        self._samples.close()
+        if self._board is not None:
+            self._board.close()
+
+    def step(self, report: StepReport) -> None:
+        """Report a training step."""
+        now = time.monotonic()
+        seconds, self._last = max(now - self._last, 1e-9), now
+        row: dict[str, float] = {
+            "loss": report.loss,
+            "grad_norm": report.grad_norm,
+            **{f"lr/{part}": rate for part, rate in report.lr.items()},
+            "epoch": report.epoch,
+            "tokens_per_s": report.tokens / seconds,
+            "records_per_s": report.records / seconds,
+            "seconds": seconds,
+            "supervised_share": report.supervised / max(report.tokens, 1),
+            "packing_efficiency": report.tokens / max(report.capacity, 1),
+            "memory_gb": memory_gb(),
+            **report.extra,
+        }
+        self._write(report.step, row)
+        note = (
+            f"step {report.step}/{self._total}, loss {report.loss:.4f}, {row['tokens_per_s']:,.0f} tokens/s"
+        )
+        self._progress.advance(1, note=note)
+        if report.step <= 3 or report.step % max(1, self._total // 20) == 0:
+            log.info("%s, grad norm %.3g, epoch %.2f", note, report.grad_norm, report.epoch)
+
+    def validation(self, step: int, loss: float, answers: list[dict[str, Any]]) -> None:
+        """Report a validation: its loss and the answers to a few prompts."""
+        self._write(step, {"validation_loss": loss})
+        log.info("step %d: validation loss %.4f", step, loss)
+        for answer in answers:
+            self._samples.write(json.dumps({"step": step, **answer}, ensure_ascii=False) + "\n")
+            log.info(
+                "  %s: %r -> %r (truth: %r)", *(answer[key] for key in ("id", "prompt", "answer", "truth"))
+            )
+        self._samples.flush()
+        self._last = time.monotonic()
+
+    def resume_clock(self) -> None:
+        """Leave what happened since the last step (a checkpoint) out of the next step's time."""
+        self._last = time.monotonic()
+
+    def _write(self, step: int, row: dict[str, float]) -> None:
+        self._scalars.write(json.dumps({"step": step, **row}) + "\n")
+        self._scalars.flush()
+        if self._board is not None:
+            for name, value in row.items():
+                self._board.add_scalar(name, value, step)
+
+
+class Silence(Telemetry):
+    """The reporting of the other ranks: none."""
+
+    def __init__(self) -> None:
+        pass
+
+    def __enter__(self) -> Silence:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        return None
+
+    def step(self, report: StepReport) -> None:
+        """Say nothing."""
+
+    def validation(self, step: int, loss: float, answers: list[dict[str, Any]]) -> None:
+        """Say nothing."""
+
+    def resume_clock(self) -> None:
+        """Nothing is timed."""
+
+
+def memory_gb() -> float:
+    """Largest memory that this process has used: on the GPU where there is one, else in RAM."""
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated() / 1e9
+    try:
+        import resource
+    except ImportError:  # Windows
+        return 0.0
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
+
+
+def _open_board(folder: Path, start: int) -> Any:
+    from torch.utils.tensorboard import SummaryWriter
+
+    return SummaryWriter(str(folder), purge_step=start + 1)  # type: ignore[no-untyped-call]
+
+
+def _forget_after(path: Path, step: int) -> None:
+    """Drop lines of steps that will be done again, and a line that a crash has cut short."""
+    if not path.exists():
+        return
+    kept = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            if json.loads(line)["step"] <= step:
+                kept.append(line + "\n")
+        except (ValueError, KeyError, TypeError):
+            continue
+    path.write_text("".join(kept), encoding="utf-8")
