@@ -11,6 +11,7 @@ import re
 import sys
 import traceback
 from collections.abc import Sequence
+from types import ModuleType
 from typing import NoReturn
 
 from mmtune import __version__
@@ -75,13 +76,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(words: list[str]) -> int:
-    parser = _parser()
     if not words:
-        parser.print_help()
+        parser().print_help()
         return 0
     _check_verb(words)
     words, overrides = split_overrides(words)
-    args = parser.parse_args(words)
+    args = parser().parse_args(words)
     if overrides and not getattr(args, "takes_overrides", False):
         raise UserError(f"mmtune {args.verb} takes no recipe keys", overrides[0], "leave the option out")
     args.overrides = overrides
@@ -115,19 +115,25 @@ def split_overrides(words: Sequence[str]) -> tuple[list[str], list[str]]:
     return rest, overrides
 
 
-def _parser() -> Parser:
-    parser = Parser(
+def module_of(verb: str) -> ModuleType:
+    """The module that runs a verb."""
+    return importlib.import_module(VERBS[verb])
+
+
+def parser() -> Parser:
+    """The parser of all verbs; recipe keys are taken out of the line before it (``split_overrides``)."""
+    whole = Parser(
         prog="mmtune",
         description="Build data for, train, evaluate and talk to models that see images.",
         epilog="example:\n  mmtune quickstart --out OUT/quickstart\n\n`mmtune VERB --help` shows another.",
     )
-    parser.add_argument("--version", action="version", version=f"mmtune {__version__}")
-    parser.add_argument(
+    whole.add_argument("--version", action="version", version=f"mmtune {__version__}")
+    whole.add_argument(
         "--debug", action="store_true", help="show the traceback of an error (after any verb, too)"
     )
-    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True, parser_class=Parser)
-    for name, module_name in VERBS.items():
-        module = importlib.import_module(module_name)
+    verbs = whole.add_subparsers(dest="verb", metavar="VERB", required=True, parser_class=Parser)
+    for name in VERBS:
+        module = module_of(name)
         sub = verbs.add_parser(
             name,
             help=module.SUMMARY,
@@ -136,7 +142,7 @@ def _parser() -> Parser:
         )
         module.add_arguments(sub)
         sub.set_defaults(run=module.run)
-    return parser
+    return whole
 
 
 def _check_verb(words: Sequence[str]) -> None:

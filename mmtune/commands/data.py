@@ -8,6 +8,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mmtune.commands.recipe_argument import overrides_of, take_recipe_keys
 from mmtune.errors import RecordError, UserError
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("path", type=Path, metavar="FILE", help="recipe (.yaml), or LLaVA JSON or JSONL")
     parser.add_argument("--image-root", type=Path, help="folder that a JSON file's image paths start from")
     parser.add_argument("--decode", action="store_true", help="decode every image, not only read its header")
-    parser.set_defaults(takes_overrides=True)
+    take_recipe_keys(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -36,9 +37,11 @@ def run(args: argparse.Namespace) -> int:
             raise UserError(
                 "A recipe says itself where its images are", "--image-root", "leave the option out"
             )
-        return _check_recipe(args.path, args.overrides, args.decode)
-    if args.overrides:
-        raise UserError("Only a recipe has keys", args.overrides[0], "give a recipe, or leave the option out")
+        return _check_recipe(args.path, overrides_of(args), args.decode)
+    if overrides_of(args):
+        raise UserError(
+            "Only a recipe has keys", overrides_of(args)[0], "give a recipe, or leave the option out"
+        )
     return _check_file(args.path, args.image_root or args.path.parent, args.decode)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mmtune.commands.recipe_argument import overrides_of, take_recipe_keys
 from mmtune.errors import RecordError, UserError
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("recipe", type=Path, metavar="RECIPE", help="YAML file")
     parser.add_argument("--n", type=int, default=5, help="records to print (default 5)")
     parser.add_argument("--start", type=int, default=0, help="place of the first in the mixture (default 0)")
-    parser.set_defaults(takes_overrides=True)
+    take_recipe_keys(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -43,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
         raise UserError(
             "There is nothing to print", "--n, --start", "give --n 1 or more and --start 0 or more"
         )
-    recipe = load_recipe(args.recipe, args.overrides)
+    recipe = load_recipe(args.recipe, overrides_of(args))
     encoder = encoder_of(recipe)
     screen = Console(highlight=False, markup=False, soft_wrap=True)
     samples: list[Sample] = []

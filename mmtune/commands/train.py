@@ -6,6 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from mmtune.commands.recipe_argument import overrides_of, take_recipe_keys
 from mmtune.errors import UserError
 
 SUMMARY = "Train one stage from a recipe; any key of the recipe can be given on the command line."
@@ -26,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="build the model without weights, print its parts, check data and template, and stop",
     )
     parser.add_argument("--keys", action="store_true", help="print every key with its default, and stop")
-    parser.set_defaults(takes_overrides=True)
+    take_recipe_keys(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -40,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
         raise UserError("The recipe is missing", fix="give a YAML file, as in `mmtune train my-recipe.yaml`")
     from mmtune.train.recipe import load_recipe
 
-    recipe = load_recipe(args.recipe, args.overrides)
+    recipe = load_recipe(args.recipe, overrides_of(args))
     if args.dry_run:
         from mmtune.train.dry_run import dry_run
 

@@ -175,6 +175,21 @@ def test_overrides_are_taken_out_wherever_they_stand():
     )
 
 
+def test_every_key_of_a_recipe_can_be_given():
+    import dataclasses
+
+    from mmtune.commands.recipe_argument import TOP_KEYS, overrides_of
+    from mmtune.train.recipe import Recipe, dataclass_in, hints_of
+
+    hints = hints_of(Recipe)
+    plain = [field.name for field in dataclasses.fields(Recipe) if dataclass_in(hints[field.name])[0] is None]
+    assert set(TOP_KEYS) == set(plain)
+    words, overrides = cli.split_overrides(["train", "r.yaml", "--seed", "3", "--optim.lr", "1", "--out=x"])
+    args = cli.parser().parse_args(words)
+    args.overrides = overrides
+    assert overrides_of(args) == ["--seed=3", "--out=x", "--optim.lr=1"]
+
+
 NAMES = st.from_regex(r"[a-z_]+(\.[a-z_]+){1,3}", fullmatch=True)
 VALUES = st.text(min_size=1).filter(lambda text: not text.startswith("--"))
 
