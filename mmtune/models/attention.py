@@ -88,7 +88,7 @@ def packed_attention(
     if document_lengths is None:
         if attention_mask is not None and attention_mask.numel() == 0:
             raise UserError(
-                "this language model does not hand document lengths on to its attention, so that records of one "
+                "this language model does not hand document lengths on to its attention, so records of one "
                 "packed row would see each other",
                 type(module).__name__,
                 "choose a language model that supports transformers' attention interface throughout",

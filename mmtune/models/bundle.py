@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +10,20 @@ from mmtune.images.policies import ImagePolicy, get_policy
 from mmtune.models.config import ModelConfig
 from mmtune.models.language import load_language
 from mmtune.models.projectors import build_projector
-from mmtune.models.vision import build_vision
+from mmtune.models.vision import PREFIX, build_vision
 from mmtune.models.vlm import VisionLanguageModel
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Where unchanged weights of a part came from, so that a checkpoint may leave them out."""
+
+    name: str
+    """Folder or hub name as the recipe gave it."""
+    folder: str | None = None
+    """The folder's absolute path, if it was one."""
+    sha256: str | None = None
+    """Over the weight files; computed when a checkpoint comes to depend on it."""
 
 
 @dataclass
@@ -30,6 +42,8 @@ class Bundle:
     """Settings with every part filled in."""
     source: Path | None = None
     """The checkpoint that the weights come from."""
+    references: dict[str, Reference] = field(default_factory=dict)
+    """Where the unchanged weights of parts are, by part."""
 
 
 def build(config: ModelConfig, *, template: str, meta: bool = False, seed: int = 0) -> Bundle:
@@ -57,4 +71,11 @@ def build(config: ModelConfig, *, template: str, meta: bool = False, seed: int =
     projector = build_projector(config.projector, vision.width, width, seed=seed, meta=meta)
     policy = get_policy(config.image_policy, vision.geometry, projector.out_tokens(vision.tokens))
     model = VisionLanguageModel(vision, projector, language, policy, config.language.attention)
-    return Bundle(model, tokenizer, template, policy, config)
+    references = {"vision": _reference(config.vision.name), "language": _reference(config.language.name)}
+    return Bundle(model, tokenizer, template, policy, config, references=references)
+
+
+def _reference(name: str) -> Reference:
+    prefix = PREFIX if name.startswith(PREFIX) else ""
+    folder = Path(name.removeprefix(PREFIX)).expanduser()
+    return Reference(name, prefix + str(folder.resolve()) if folder.is_dir() else None)

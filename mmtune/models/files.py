@@ -76,6 +76,7 @@ def read_json(name: str, filename: str) -> dict[str, Any] | None:
 
 def weight_files(name: str) -> list[Path]:
     """Weight files of a model that lie on this machine, safetensors where there are any, sorted by name."""
+    name = name.removeprefix("open_clip:")
     folder = Path(name).expanduser()
     if not folder.is_dir():
         from huggingface_hub import snapshot_download

@@ -11,10 +11,11 @@ from mmtune.errors import UserError
 from mmtune.models import attention
 from mmtune.models.config import LanguageConfig
 from mmtune.models.files import find_file
+from mmtune.models.pretrained import first_line, load_pretrained
 
 log = logging.getLogger(__name__)
 
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "auto": "auto"}
+DTYPES: dict[str, Any] = {"float32": torch.float32, "bfloat16": torch.bfloat16, "auto": "auto"}
 _SAMPLING = {"temperature": 1.0, "top_p": 1.0, "top_k": 50, "min_p": None, "typical_p": 1.0}
 """Settings that only sampling reads, with the value that means nothing."""
 
@@ -33,45 +34,57 @@ def load_language(config: LanguageConfig, *, meta: bool = False) -> tuple[Any, A
         UserError: if the model or its tokenizer is missing or damaged, if they do not fit each other, or if
             the model's attention is of a kind that packed rows do not support.
     """
-    from transformers import AutoConfig, AutoModelForCausalLM
+    from transformers import AutoModelForCausalLM
 
-    attention.register()
-    if find_file(config.name, "config.json") is None:
-        raise UserError(
-            "the language model has no config.json", config.name, "give a transformers model folder"
-        )
-    try:
-        settings = AutoConfig.from_pretrained(config.name)
-    except (OSError, ValueError, KeyError) as error:
-        raise UserError(
-            f"the language model's config cannot be read: {_first_line(error)}", config.name
-        ) from error
-    _check_attention(settings, config.name)
+    settings = _settings(config.name)
     tokenizer = load_tokenizer(config.name)
-    try:
-        if meta:
-            with torch.device("meta"):
-                dtype = torch.bfloat16 if config.dtype == "auto" else DTYPES[config.dtype]
-                model = AutoModelForCausalLM.from_config(
-                    settings, dtype=dtype, attn_implementation=attention.ATTENTION
-                )
-        else:
-            model, info = AutoModelForCausalLM.from_pretrained(
-                config.name,
-                config=settings,
-                dtype=DTYPES[config.dtype],
-                attn_implementation=attention.ATTENTION,
-                output_loading_info=True,
-            )
-            _check_complete(info, config.name)
-    except (OSError, ValueError, RuntimeError) as error:
-        raise UserError(
-            f"the language model cannot be loaded: {_first_line(error)}",
+    if meta:
+        dtype = torch.bfloat16 if config.dtype == "auto" else DTYPES[config.dtype]
+        model = empty_language(config.name, dtype)
+    else:
+        model = load_pretrained(
+            AutoModelForCausalLM,
             config.name,
-            "give a causal language model in safetensors",
-        ) from error
+            "language model",
+            config=settings,
+            dtype=DTYPES[config.dtype],
+            attn_implementation=attention.ATTENTION,
+        )
     prepare_language(model, tokenizer, config.name)
     return model, tokenizer
+
+
+def empty_language(name: str, dtype: torch.dtype = torch.float32) -> Any:
+    """The language model of a folder or hub name on the meta device, from its configuration alone.
+
+    Raises:
+        UserError: if the configuration is missing, unreadable or of an unsupported model.
+    """
+    from transformers import AutoModelForCausalLM
+
+    settings = _settings(name)
+    try:
+        with torch.device("meta"):
+            return AutoModelForCausalLM.from_config(
+                settings, dtype=dtype, attn_implementation=attention.ATTENTION
+            )
+    except (ValueError, RuntimeError, TypeError) as error:
+        raise UserError(f"the language model cannot be built: {first_line(error)}", name) from error
+
+
+def _settings(name: str) -> Any:
+    """The configuration of a causal language model whose attention can be packed."""
+    from transformers import AutoConfig
+
+    attention.register()
+    if find_file(name, "config.json") is None:
+        raise UserError("the language model has no config.json", name, "give a transformers model folder")
+    try:
+        settings = AutoConfig.from_pretrained(name)
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError(f"the language model's config cannot be read: {first_line(error)}", name) from error
+    _check_attention(settings, name)
+    return settings
 
 
 def load_tokenizer(name: str) -> Any:
@@ -86,7 +99,7 @@ def load_tokenizer(name: str) -> Any:
         tokenizer = AutoTokenizer.from_pretrained(name)
     except (OSError, ValueError, KeyError, ImportError, TypeError) as error:
         raise UserError(
-            f"the tokenizer cannot be loaded: {_first_line(error)}",
+            f"the tokenizer cannot be loaded: {first_line(error)}",
             name,
             "keep the tokenizer's files in that folder",
         ) from error
@@ -148,18 +161,3 @@ def _check_attention(settings: Any, source: str) -> None:
             source,
             "choose a model without attn_logit_softcapping",
         )
-
-
-def _check_complete(info: dict[str, Any], source: str) -> None:
-    missing = sorted(info["missing_keys"])
-    if missing:
-        raise UserError(
-            f"the language model lacks {len(missing)} weights, the first is {missing[0]}",
-            source,
-            "give a complete checkpoint",
-        )
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0].rstrip(".") if lines else type(error).__name__

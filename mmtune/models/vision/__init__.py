@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from mmtune.errors import UserError
-from mmtune.models.config import VisionConfig
+from mmtune.images.geometry import ViewGeometry
+from mmtune.models.config import Select, VisionConfig
 from mmtune.models.vision.base import VisionTower
-from mmtune.models.vision.open_clip_tower import PREFIX, load_open_clip_tower
-from mmtune.models.vision.transformers_tower import load_transformers_tower
+from mmtune.models.vision.open_clip_tower import PREFIX, load_open_clip_tower, new_open_clip_tower
+from mmtune.models.vision.transformers_tower import load_transformers_tower, new_transformers_tower
+
+LIBRARIES = {"transformers": new_transformers_tower, "open_clip": new_open_clip_tower}
+"""Library that a saved tower is rebuilt with."""
 
 
 def build_vision(config: VisionConfig, *, meta: bool = False) -> VisionTower:
@@ -39,4 +45,25 @@ def check_image_size(config: VisionConfig, tower: VisionTower) -> None:
         )
 
 
-__all__ = ["VisionTower", "build_vision", "check_image_size"]
+def restore_vision(
+    library: str, settings: dict[str, Any], geometry: ViewGeometry, *, layer: int, select: Select, meta: bool
+) -> VisionTower:
+    """A tower of the configuration that ``VisionTower.describe`` gave, to load its saved weights into.
+
+    Args:
+        library: a key of ``LIBRARIES``.
+        settings: the library's own configuration.
+        geometry: the view that it takes.
+        layer: hidden state to read.
+        select: tokens to read.
+        meta: build on the meta device.
+
+    Raises:
+        UserError: if the library is unknown.
+    """
+    if library not in LIBRARIES:
+        raise UserError(f"vision towers of {library!r} are unknown", "checkpoint", "use a newer mmtune")
+    return LIBRARIES[library](settings, geometry, layer=layer, select=select, meta=meta)
+
+
+__all__ = ["PREFIX", "VisionTower", "build_vision", "check_image_size", "restore_vision"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -65,6 +66,10 @@ class VisionTower(nn.Module, ABC):
         if self.select == "cls_patch":
             return ViewTokens(self.grid.cells + 1, None)
         return ViewTokens(self.grid.cells, self.grid)
+
+    @abstractmethod
+    def describe(self) -> dict[str, Any]:
+        """``library`` and ``config`` that ``restore_vision`` rebuilds the tower from."""
 
     @abstractmethod
     def hidden_state(self, pixels: Tensor) -> Tensor:

@@ -55,6 +55,10 @@ class OpenClipTower(VisionTower):
         # Dropped patches would leave placeholders without features.
         self.core.patch_dropout = nn.Identity()
 
+    def describe(self) -> dict[str, Any]:
+        """The open_clip ``model_cfg``."""
+        return {"library": "open_clip", "config": self.settings}
+
     def blocks(self) -> list[nn.Module]:
         """The residual blocks that are run."""
         return list(self.core.transformer.resblocks[: self.depth])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import torch
@@ -12,6 +13,7 @@ from mmtune.errors import UserError
 from mmtune.images.geometry import ViewGeometry
 from mmtune.models.config import Select, VisionConfig
 from mmtune.models.files import read_json
+from mmtune.models.pretrained import load_pretrained
 from mmtune.models.vision.base import VisionTower
 from mmtune.models.vision.preprocessing import transformers_geometry
 
@@ -45,6 +47,12 @@ class TransformersTower(VisionTower):
         self.config = config
         self.core: Any = getattr(model, "vision_model", model)
         self._checkpointing = False
+
+    def describe(self) -> dict[str, Any]:
+        """The transformers configuration."""
+        settings = json.loads(self.config.to_json_string(use_diff=False))
+        settings.pop("_name_or_path", None)
+        return {"library": "transformers", "config": settings}
 
     def blocks(self) -> list[nn.Module]:
         """The encoder layers that are run."""
@@ -98,7 +106,9 @@ def load_transformers_tower(config: VisionConfig, *, meta: bool = False) -> Tran
         with torch.device("meta"):
             model = model_class(settings)
     else:
-        model = _with_weights(model_class, settings, config.name)
+        model = load_pretrained(
+            model_class, config.name, "vision tower", config=settings, dtype=torch.float32
+        )
     preprocessor = read_json(config.name, "preprocessor_config.json") or read_json(
         config.name, "processor_config.json"
     )
@@ -151,27 +161,3 @@ def _settings(content: dict[str, Any], source: str) -> tuple[Any, Any]:
     settings = config_class.from_dict(content)
     settings._attn_implementation = "sdpa"
     return model_class, settings
-
-
-def _with_weights(model_class: Any, settings: Any, name: str) -> nn.Module:
-    """Load the vision part's weights and refuse any that are missing or misshapen."""
-    # Before transformers 5 the argument was torch_dtype; 5.0 and later all take dtype.
-    try:
-        model, info = model_class.from_pretrained(
-            name, config=settings, dtype=torch.float32, output_loading_info=True
-        )
-    except (OSError, ValueError, RuntimeError) as error:
-        raise UserError(f"the vision tower cannot be loaded: {_first_line(error)}", name) from error
-    missing = sorted(info["missing_keys"])
-    if missing:
-        raise UserError(
-            f"the vision tower lacks {len(missing)} weights, the first is {missing[0]}",
-            name,
-            "give a checkpoint that holds the vision part",
-        )
-    return model
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0].rstrip(".") if lines else type(error).__name__

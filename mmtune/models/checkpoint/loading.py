@@ -1,0 +1,181 @@
+"""Rebuilding a model from a checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mmtune.errors import UserError
+from mmtune.images.geometry import ViewGeometry
+from mmtune.images.policies import get_policy
+from mmtune.models.bundle import Bundle, Reference
+from mmtune.models.checkpoint import storage
+from mmtune.models.checkpoint.manifest import MANIFEST, read_manifest
+from mmtune.models.config import LanguageConfig, ModelConfig, ProjectorConfig, VisionConfig
+from mmtune.models.files import fingerprint
+from mmtune.models.language import empty_language, load_language, load_tokenizer
+from mmtune.models.projectors import build_projector
+from mmtune.models.vision import PREFIX, VisionTower, build_vision, restore_vision
+from mmtune.models.vlm import PARTS, VisionLanguageModel
+
+
+def load(folder: str | Path, *, meta: bool = False, references: Mapping[str, str] | None = None) -> Bundle:
+    """The model of a checkpoint, rebuilt from the folder alone but for parts that it only refers to.
+
+    Args:
+        folder: a checkpoint of ``save``.
+        meta: without weights, on the meta device, for a dry run.
+        references: folder or hub name of parts that the checkpoint refers to, if they moved.
+
+    Raises:
+        UserError: if the folder is no checkpoint, weights are missing, damaged or of another shape, or a part
+            that it refers to is gone or is not the one that it was trained with.
+    """
+    path = Path(folder).expanduser()
+    content = read_manifest(path)
+    config = _config(content, path)
+    assert config.vision and config.projector and config.language and config.image_policy
+    parts, moved = content["parts"], references or {}
+    known = {part: Reference(**parts[part]["reference"]) for part in PARTS if parts[part].get("reference")}
+    found = {
+        part: _located(part, known.get(part), moved.get(part), meta=meta)
+        for part in PARTS
+        if not parts[part]["files"]
+    }
+    vision = _load_vision(path, parts["vision"], config.vision, found.get("vision"), meta=meta)
+    if "language" in found:
+        language, _ = load_language(replace(config.language, name=found["language"]), meta=meta)
+        tokenizer = load_tokenizer(str(path / "language"))
+    else:
+        if not meta:
+            _check_language(path, parts["language"])
+        stored = replace(config.language, name=str(path / "language"), dtype="auto")
+        language, tokenizer = load_language(stored, meta=meta)
+    entry = parts["projector"]
+    projector = build_projector(config.projector, entry["vision_width"], entry["language_width"], meta=meta)
+    if not meta:
+        storage.load_tensors(projector, _files(path, entry), "projector")
+    policy = get_policy(config.image_policy, vision.geometry, projector.out_tokens(vision.tokens))
+    model = VisionLanguageModel(vision, projector, language, policy, config.language.attention)
+    return Bundle(model, tokenizer, content["template"], policy, config, source=path, references=known)
+
+
+def start_from(config: ModelConfig, *, template: str, meta: bool = False) -> Bundle:
+    """The model of an earlier stage's checkpoint, for a recipe with ``model.checkpoint``.
+
+    Args:
+        config: ``checkpoint`` and, where given, parts; they must describe the checkpoint's own.
+        template: name of the new stage's chat template.
+        meta: without weights, on the meta device.
+
+    Raises:
+        UserError: as ``load``, and if the recipe describes other parts than the checkpoint has.
+    """
+    assert config.checkpoint is not None
+    named = {"vision": config.vision, "language": config.language}
+    references = {part: settings.name for part, settings in named.items() if settings is not None}
+    bundle = load(config.checkpoint, meta=meta, references=references)
+    own = bundle.config
+    assert own.vision and own.projector and own.language
+    for key, wanted, has in _differences(config, own):
+        raise UserError(
+            f"the recipe says {wanted!r}, the checkpoint was trained with {has!r}",
+            key,
+            "leave the key out, or start from backbones instead of the checkpoint",
+        )
+    if config.language is not None:
+        own = replace(own, language=replace(own.language, attention=config.language.attention))
+        bundle.model.kernel = config.language.attention
+        if config.language.dtype != "auto" and not meta:
+            bundle.model.language.to(getattr(torch, config.language.dtype))
+    if config.image_policy is not None and config.image_policy != own.image_policy:
+        tokens = bundle.model.projector.out_tokens(bundle.model.vision.tokens)
+        bundle.policy = get_policy(config.image_policy, bundle.model.vision.geometry, tokens)
+        bundle.model.policy = bundle.policy
+        own = replace(own, image_policy=config.image_policy)
+    bundle.config = replace(own, checkpoint=config.checkpoint)
+    bundle.template = template
+    return bundle
+
+
+def _differences(config: ModelConfig, own: ModelConfig) -> list[tuple[str, Any, Any]]:
+    """Keys in which a recipe describes another model than the checkpoint's: (key, wanted, has)."""
+    assert own.vision and own.projector
+    pairs: list[tuple[str, Any, Any]] = []
+    if config.vision is not None:
+        pairs += [
+            (f"model.vision.{k}", getattr(config.vision, k), getattr(own.vision, k))
+            for k in ("layer", "select")
+        ]
+    if config.projector is not None:
+        pairs += [
+            (f"model.projector.{k}", getattr(config.projector, k), getattr(own.projector, k))
+            for k in ("name", "depth")
+        ]
+    return [pair for pair in pairs if pair[1] != pair[2]]
+
+
+def _config(content: dict[str, Any], path: Path) -> ModelConfig:
+    """The model's settings in a manifest."""
+    stored = content["model"]
+    try:
+        return ModelConfig(
+            vision=VisionConfig(**stored["vision"]),
+            projector=ProjectorConfig(**stored["projector"]),
+            language=LanguageConfig(**stored["language"]),
+            image_policy=content["image_policy"],
+        )
+    except (KeyError, TypeError) as error:
+        raise UserError(f"the checkpoint's {MANIFEST} is damaged at model: {error}", str(path)) from error
+
+
+def _located(part: str, reference: Reference | None, moved: str | None, *, meta: bool) -> str:
+    """Folder or hub name of a part that a checkpoint only refers to."""
+    if reference is None:
+        raise UserError(f"the checkpoint holds no {part} weights and refers to none", part, "save it again")
+    candidates = [moved] if moved else [reference.name, *([reference.folder] if reference.folder else [])]
+    name = next((c for c in candidates if Path(c.removeprefix(PREFIX)).is_dir()), candidates[0])
+    if meta or reference.sha256 is None:
+        return name
+    now = fingerprint(name)
+    if now is not None and now != reference.sha256:
+        raise UserError(
+            f"these {part} weights are not the ones that the checkpoint was trained with",
+            name,
+            f"set model.{part}.name to a copy of {reference.name} as it was then",
+        )
+    return name
+
+
+def _files(path: Path, entry: dict[str, Any]) -> list[Path]:
+    return [path / name for name in sorted(entry["files"])]
+
+
+def _load_vision(
+    path: Path, entry: dict[str, Any], config: VisionConfig, source: str | None, *, meta: bool
+) -> VisionTower:
+    """The tower, from the checkpoint's own weights or from ``source``."""
+    if source is not None:
+        return build_vision(replace(config, name=source), meta=meta)
+    tower = restore_vision(
+        entry["library"],
+        entry["config"],
+        ViewGeometry(**entry["geometry"]),
+        layer=config.layer,
+        select=config.select,
+        meta=meta,
+    )
+    if not meta:
+        storage.load_tensors(tower, _files(path, entry), "vision")
+    return tower
+
+
+def _check_language(path: Path, entry: dict[str, Any]) -> None:
+    """Compare names and shapes before transformers loads what fits and warns about the rest."""
+    model = empty_language(str(path / "language"))
+    saved = storage.read_shapes(_files(path, entry))
+    storage.check_shapes(storage.own_tensors(model), saved, "language", str(path / "language"))

@@ -1,0 +1,41 @@
+"""``mmtune.json``: reading and checking what a checkpoint says about itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from mmtune.errors import UserError
+from mmtune.models.files import read_json
+from mmtune.models.vlm import PARTS
+
+FORMAT = 1
+"""Version of the folder's layout; it goes up when an older mmtune could not read a newer folder."""
+MANIFEST = "mmtune.json"
+
+
+def read_manifest(folder: str | Path) -> dict[str, Any]:
+    """Content of a checkpoint's ``mmtune.json``.
+
+    Raises:
+        UserError: if the folder is no mmtune checkpoint, or one of a newer mmtune.
+    """
+    path = Path(folder).expanduser()
+    if not path.is_dir():
+        raise UserError("there is no such checkpoint folder", str(folder), "check the path")
+    content = read_json(str(path), MANIFEST)
+    if content is None:
+        raise UserError(f"the folder is no mmtune checkpoint: it has no {MANIFEST}", str(folder))
+    if content.get("format") != FORMAT:
+        raise UserError(
+            f"the checkpoint has format {content.get('format')!r}, this mmtune reads {FORMAT}",
+            str(folder),
+            "use the mmtune version that wrote it, or a newer one",
+        )
+    missing = [f"parts.{part}" for part in PARTS if part not in content.get("parts", {})]
+    missing += [key for key in ("template", "image_policy", "model") if key not in content]
+    if missing:
+        raise UserError(
+            f"the checkpoint's {MANIFEST} lacks {missing[0]}", str(folder), "save the checkpoint again"
+        )
+    return content

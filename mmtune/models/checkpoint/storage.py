@@ -1,0 +1,203 @@
+"""Bytes on disk: folders that appear whole or not at all, and tensors in safetensors shards."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from mmtune.errors import UserError
+
+SHARD_BYTES = 5_000_000_000
+"""Largest weight file written; a single larger tensor still gets a file of its own."""
+
+Shapes = dict[str, tuple[int, ...]]
+
+
+@contextmanager
+def whole_folder(target: Path) -> Iterator[Path]:
+    """A temporary folder beside ``target`` that takes its name once everything in it is on the disk.
+
+    Args:
+        target: a folder that does not exist yet, or is empty.
+
+    Yields:
+        The temporary folder to write into; it is removed if anything goes wrong.
+
+    Raises:
+        UserError: if ``target`` holds something, or the disk is full or cannot be written.
+    """
+    from safetensors import SafetensorError
+
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise UserError("there is something already", str(target), "remove it or choose another folder")
+    temporary = target.parent / f".{target.name}.saving-{os.getpid()}"
+    try:
+        for stale in target.parent.glob(f".{target.name}.saving-*"):
+            shutil.rmtree(stale)
+        temporary.mkdir(parents=True)
+        yield temporary
+        for path in [*temporary.rglob("*"), temporary]:
+            _sync(path)
+        os.rename(temporary, target)
+        _sync(target.parent)
+    except (OSError, SafetensorError) as error:
+        shutil.rmtree(temporary, ignore_errors=True)
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise UserError(
+            f"the checkpoint cannot be written: {reason.rstrip('.')}",
+            str(target),
+            "free space on that disk or choose another folder; nothing was left half-written",
+        ) from error
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_json(file: Path, content: Any) -> None:
+    """Write JSON with sorted keys, so that equal contents are equal files."""
+    file.write_text(
+        json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8"
+    )
+
+
+def own_tensors(module: nn.Module) -> dict[str, Tensor]:
+    """Parameters and persistent buffers of a module by name, tied ones once under their first name."""
+    seen: set[int] = set()
+    found: dict[str, Tensor] = {}
+    for name, tensor in module.state_dict(keep_vars=True).items():
+        if id(tensor) not in seen:
+            seen.add(id(tensor))
+            found[name] = tensor
+    return found
+
+
+def write_tensors(
+    folder: Path, tensors: Mapping[str, Tensor], *, shard_bytes: int = SHARD_BYTES
+) -> list[str]:
+    """Write tensors as transformers names its files: one, or numbered ones with an index.
+
+    Args:
+        folder: where to write.
+        tensors: by name.
+        shard_bytes: largest file.
+
+    Returns:
+        Names of the weight files.
+    """
+    from safetensors.torch import save_file
+
+    shards: list[dict[str, Tensor]] = [{}]
+    size = 0
+    for name, tensor in tensors.items():
+        if shards[-1] and size + tensor.nbytes > shard_bytes:
+            shards.append({})
+            size = 0
+        shards[-1][name] = tensor
+        size += tensor.nbytes
+    count = len(shards)
+    files = ["model.safetensors"]
+    if count > 1:
+        files = [f"model-{i:05}-of-{count:05}.safetensors" for i in range(1, count + 1)]
+        places = {name: file for file, shard in zip(files, shards, strict=True) for name in shard}
+        total = sum(t.nbytes for t in tensors.values())
+        index = {"metadata": {"total_size": total}, "weight_map": places}
+        write_json(folder / "model.safetensors.index.json", index)
+    for file, shard in zip(files, shards, strict=True):
+        save_file({name: _plain(t) for name, t in shard.items()}, folder / file, metadata={"format": "pt"})
+    return files
+
+
+def _plain(tensor: Tensor) -> Tensor:
+    """The tensor on the CPU, in storage of its own, as safetensors asks for."""
+    plain = tensor.detach().to("cpu").contiguous()
+    return plain.clone() if plain.untyped_storage().nbytes() != plain.nbytes else plain
+
+
+def read_shapes(files: Iterable[Path]) -> Shapes:
+    """Shapes of all tensors of some safetensors files, read from their headers.
+
+    Raises:
+        UserError: if a file is missing, truncated or no safetensors file.
+    """
+    shapes: Shapes = {}
+    for file in files:
+        with _opened(file) as stream:
+            for name in stream.keys():  # noqa: SIM118 (no mapping)
+                shapes[name] = tuple(stream.get_slice(name).get_shape())
+    return shapes
+
+
+def load_tensors(module: nn.Module, files: list[Path], part: str) -> None:
+    """Copy saved tensors into a module after checking that names and shapes agree.
+
+    Raises:
+        UserError: as ``read_shapes`` and ``check_shapes``.
+    """
+    check_shapes(own_tensors(module), read_shapes(files), part, str(files[0].parent))
+    for file in files:
+        with _opened(file) as stream:
+            tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118 (no mapping)
+        module.load_state_dict(tensors, strict=False)
+
+
+def check_shapes(expected: Mapping[str, Tensor], saved: Shapes, part: str, where: str) -> None:
+    """Compare a module's tensors with saved ones.
+
+    Raises:
+        UserError: if they differ; names the first ones that do.
+    """
+    differing = [f"{name} is missing" for name in expected if name not in saved]
+    differing += [f"{name} is not of this model" for name in saved if name not in expected]
+    differing += [
+        f"{name} is {list(saved[name])} and should be {list(tensor.shape)}"
+        for name, tensor in expected.items()
+        if name in saved and saved[name] != tuple(tensor.shape)
+    ]
+    if differing:
+        more = f", and {len(differing) - 3} more" if len(differing) > 3 else ""
+        raise UserError(
+            f"the saved {part} weights do not fit the model: {', '.join(differing[:3])}{more}",
+            where,
+            "use the checkpoint with the configuration that it was saved with",
+        )
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[Any]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(file, framework="pt") as stream:
+            yield stream
+    except FileNotFoundError as error:
+        raise UserError(
+            "the weight file is missing", str(file), "copy the whole checkpoint folder"
+        ) from error
+    except (SafetensorError, OSError) as error:
+        raise UserError(
+            f"the weight file is damaged or cut short: {error}", str(file), "copy or save it again"
+        ) from error
+
+
+def dtype_name(tensors: Mapping[str, Tensor]) -> str:
+    """The type that most of these tensors have, as ``float32`` or ``bfloat16``."""
+    counts: dict[torch.dtype, int] = {}
+    for tensor in tensors.values():
+        counts[tensor.dtype] = counts.get(tensor.dtype, 0) + tensor.numel()
+    return str(max(counts, key=lambda d: counts[d])).removeprefix("torch.")
