@@ -99,7 +99,7 @@ class Quarantine:
             f"{r.id!r}, row {r.row} of {r.source}: {r.reason}" for r in list(self._refused.values())[:_SHOWN]
         )
         return UserError(
-            f"{count} of {self.records} records refused, over the budget of {self.budget:.3%}: {shown}",
+            f"{count} of {self.records} records refused, over the budget of {self.budget * 100:g} %: {shown}",
             None if self.path is None else str(self.path),
             "mend or remove these records, or raise data.quarantine_budget",
         )

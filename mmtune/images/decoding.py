@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import cache
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Literal
 
@@ -15,7 +16,7 @@ from mmtune.records import ImageRef
 MAX_PIXELS = 89_478_485
 """Largest image opened unless asked otherwise: Pillow's own warning limit, 0.36 GB once decoded."""
 
-FORMATS = ("JPEG", "MPO", "PNG", "GIF", "WEBP", "BMP", "TIFF", "PPM", "JPEG2000", "AVIF", "TGA", "ICO")
+FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "PPM", "JPEG2000", "AVIF", "TGA", "ICO")
 """Raster formats only: Pillow opens others (EPS) by running a program on the file."""
 
 Orientation = Literal["exif", "ignore"]
@@ -81,15 +82,22 @@ def resolve_image(root: Path | str, ref: ImageRef | str) -> Path:
     return Path(real)
 
 
+@cache
+def _formats() -> tuple[str, ...]:
+    """Those of ``FORMATS`` that this Pillow was built with; it fails on a name that it has not registered."""
+    Image.init()
+    return tuple(name for name in FORMATS if name in Image.OPEN)
+
+
 def _open(file: Path, path: str, max_pixels: int) -> Image.Image:
     """Read an image's header and refuse what is no image or too large."""
     try:
-        image = Image.open(file, formats=FORMATS)
+        image = Image.open(file, formats=_formats())
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ImageError(f"the image is gigantic: {error}", path, "shrink it or leave it out") from error
     except Image.UnidentifiedImageError as error:
         raise ImageError(
-            "the file is not an image of a known kind", path, f"use one of {', '.join(FORMATS)}"
+            "the file is not an image of a known kind", path, f"use one of {', '.join(_formats())}"
         ) from error
     except Exception as error:  # Decoders answer hostile headers with exceptions of every kind.
         raise ImageError(f"the image's header cannot be read: {_reason(error)}", path) from error
