@@ -33,9 +33,9 @@ def conversation(scene: Scene, draws: Draws, ledger: Ledger, turns: int = 9) -> 
     """Questions about one scene for instruction tuning.
 
     More than half of the conversations begin with what is there and how many, the others leave these
-    questions out: a turn that names the star would tell a later one that there is a star. Which half it is does not
-    depend on any answer, and inside a group the order is random, so no place in a conversation tells
-    anything about an answer. A description gives everything away; it only comes last.
+    questions out: a turn that names the star would tell a later one that there is a star. Which kind it is
+    does not depend on any answer, and inside a group the order is random, so no place in a conversation
+    tells anything about an answer. A description gives everything away; it only comes last.
     """
     asked: set[tuple[str, ...]] = set()
     questions = _presence_questions(scene, draws, ledger, asked) if draws.chance(_PRESENCE_SHARE) else []

@@ -1,4 +1,4 @@
-"""The whole data set in one folder: images, training records and benchmark files in their official formats."""
+"""The whole data set in one folder: images, training records, and benchmarks in their official formats."""
 
 from __future__ import annotations
 

@@ -68,9 +68,10 @@ def refer(scene: Scene, item: SceneObject, *, using: Sequence[str] = ("color", "
         item: the object meant.
         using: properties that may be named, out of "color" and "size".
     """
-    rivals = [other for other in scene.of_class(item.name) if other.id != item.id]
-    choices: list[tuple[str, ...]] = [()]
-    choices += [(key,) for key in using]
+    rivals = [other for other in scene.objects if other.name == item.name and other.id != item.id]
+    if not rivals:
+        return f"the {item.name}"
+    choices: list[tuple[str, ...]] = [(key,) for key in using]
     if len(using) > 1:
         choices.append(("size", "color"))
     for keys in choices:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -43,7 +44,20 @@ def outlines(mask: Mask) -> list[list[Point]]:
     Returns:
         For each border the (x, y) of its corners, without points on straight runs.
     """
-    padded = np.pad(mask, 1)
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not rows.size:
+        return []
+    top, left = int(rows[0]), int(columns[0])
+    crop = mask[top : rows[-1] + 1, left : columns[-1] + 1]
+    # Most objects are whole and of few sizes, so the same silhouettes come again and again.
+    loops = _silhouette_outlines(crop.shape[0], crop.shape[1], crop.tobytes())
+    return [[(x + left, y + top) for x, y in loop] for loop in loops]
+
+
+@lru_cache(maxsize=4096)
+def _silhouette_outlines(height: int, width: int, pixels: bytes) -> tuple[tuple[Point, ...], ...]:
+    crop = np.frombuffer(pixels, dtype=np.bool_).reshape(height, width)
+    padded = np.pad(crop, 1)
     ahead: dict[Point, list[Point]] = {}
     for (dy, dx), start, end in (
         ((-1, 0), (0, 0), (1, 0)),  # nothing above: the top side, to the right
@@ -51,14 +65,14 @@ def outlines(mask: Mask) -> list[list[Point]]:
         ((1, 0), (1, 1), (0, 1)),  # nothing below: the bottom side, to the left
         ((0, -1), (0, 1), (0, 0)),  # nothing to the left: the left side, up
     ):
-        free = mask & ~padded[1 + dy : 1 + dy + mask.shape[0], 1 + dx : 1 + dx + mask.shape[1]]
+        free = crop & ~padded[1 + dy : 1 + dy + height, 1 + dx : 1 + dx + width]
         ys, xs = np.nonzero(free)
         for x, y in zip(xs.tolist(), ys.tolist(), strict=True):
             ahead.setdefault((x + start[0], y + start[1]), []).append((x + end[0], y + end[1]))
     loops = []
     while ahead:
-        loops.append(_walk(ahead))
-    return loops
+        loops.append(tuple(_walk(ahead)))
+    return tuple(loops)
 
 
 def _walk(ahead: dict[Point, list[Point]]) -> list[Point]:
