@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 SUMMARY = "Open a page in the browser: image in, streamed chat out (needs the extra `demo`)."
-EXAMPLE = "mmtune demo OUT/quickstart/tune/checkpoints/last --port 7860"
+EXAMPLE = "mmtune demo OUT/quickstart/model --port 7860"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -3,19 +3,68 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
-SUMMARY = "Score a checkpoint on benchmarks, beside the blind baseline, with intervals."
-EXAMPLE = "mmtune eval CHECKPOINT --data OUT/quickstart/data --out OUT/eval"
+from mmtune.errors import UserError
+
+SUMMARY = "Score a checkpoint on benchmarks, with intervals, beside the blind baseline."
+EXAMPLE = """
+mmtune eval CHECKPOINT --miniworld OUT/data --out OUT/eval
+mmtune eval CHECKPOINT --task pope:annotations=coco_pope_random.json,images=val2014 --out OUT/eval
+mmtune eval --list
+"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``mmtune eval``."""
-    parser.add_argument("checkpoint", type=Path, metavar="CHECKPOINT", help="folder of a checkpoint")
-    parser.add_argument("--data", type=Path, required=True, help="folder of the benchmarks' official files")
-    parser.add_argument("--out", type=Path, required=True, help="folder for predictions, metrics and report")
+    parser.add_argument(
+        "checkpoint", type=Path, metavar="CHECKPOINT", nargs="?", help="folder of a checkpoint"
+    )
+    parser.add_argument(
+        "--task",
+        action="append",
+        default=[],
+        metavar="TASK:KEY=VALUE,…",
+        help="a benchmark and its files (annotations, images, questions, prompt, limit …); repeat for several",
+    )
+    parser.add_argument(
+        "--miniworld", type=Path, metavar="FOLDER", help="all benchmarks of a built miniworld"
+    )
+    parser.add_argument("--out", type=Path, help="folder for predictions, answer files and metrics.json")
+    parser.add_argument("--limit", type=int, help="with --miniworld: items of each benchmark")
+    parser.add_argument("--batch-size", type=int, default=64, help="questions answered together (default 64)")
+    parser.add_argument("--no-blind", action="store_true", help="leave the blind baseline out: half the time")
+    parser.add_argument("--device", help="cpu, cuda, cuda:1 … (default: the GPU where there is one)")
+    parser.add_argument("--list", action="store_true", help="list the benchmarks, and stop")
 
 
 def run(args: argparse.Namespace) -> None:
-    """Evaluate and print the table."""
-    raise SystemExit(0)
+    """Evaluate and print the table of metrics."""
+    from eval.tasks import TASKS, parse_task
+
+    if args.list:
+        for name, task in TASKS.items():
+            sys.stdout.write(f"{name:14} {task.title}\n")
+        return
+    if args.checkpoint is None or args.out is None:
+        raise UserError("Which checkpoint, and where to?", fix="give CHECKPOINT and --out FOLDER")
+    tasks = [parse_task(text) for text in args.task]
+    if args.miniworld:
+        from mmtune.quickstart import miniworld_tasks
+
+        tasks += miniworld_tasks(args.miniworld, args.limit)
+    from eval.runner import run as evaluate
+
+    results = evaluate(
+        args.checkpoint,
+        tasks,
+        args.out,
+        blind=not args.no_blind,
+        batch_size=args.batch_size,
+        device=args.device,
+    )
+    from mmtune.commands.metrics_table import show_metrics
+
+    show_metrics(results)
+    sys.stdout.write(f"{args.out / 'metrics.json'}\n")

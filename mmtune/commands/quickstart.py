@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 SUMMARY = "Build data, align, tune, evaluate and report on the embedded miniworld; no download."
@@ -27,4 +28,8 @@ def run(args: argparse.Namespace) -> None:
     """Run all phases; phases that are finished and unchanged are not run again."""
     from mmtune.quickstart import run as run_quickstart
 
-    run_quickstart(args.out, scale=args.scale, seed=args.seed)
+    results = run_quickstart(args.out, scale=args.scale, seed=args.seed)
+    from mmtune.commands.metrics_table import show_metrics
+
+    show_metrics(results)
+    sys.stdout.write(f"report: {args.out / 'report.html'}\n")

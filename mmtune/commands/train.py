@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
     if args.dry_run:
         from mmtune.train.dry_run import dry_run
 
-        dry_run(recipe)
+        sys.stdout.write(dry_run(recipe) + "\n")
         return 0
     from mmtune.train.loop import train
 

@@ -1,0 +1,39 @@
+"""The table of metrics for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def show_metrics(results: Mapping[str, Any]) -> None:
+    """Print the primary metric of each task and of each question type, beside the blind baseline.
+
+    Args:
+        results: as ``eval.runner.evaluate`` gives them.
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title="metric, 95 % interval, and the same with shuffled images")
+    for name in ("benchmark", "metric"):
+        table.add_column(name)
+    for name in ("value", "interval", "n", "blind"):
+        table.add_column(name, justify="right")
+    for name, task in results["tasks"].items():
+        metric = task["primary"]
+        table.add_row(name, metric, *_cells(task["metrics"], task["blind"], metric))
+        for kinds in task["by"].values():
+            for kind, part in kinds.items():
+                table.add_row(
+                    f"  {kind}", metric, *_cells(part["metrics"], part["blind"], metric), style="dim"
+                )
+    Console(highlight=False).print(table)
+
+
+def _cells(metrics: Mapping[str, Any], blind: Mapping[str, Any] | None, metric: str) -> list[str]:
+    if metric not in metrics:
+        return ["–", "–", "–", "–"]
+    found = metrics[metric]
+    base = f"{blind[metric]['value']:.3f}" if blind and metric in blind else "–"
+    return [f"{found['value']:.3f}", f"{found['low']:.3f} – {found['high']:.3f}", str(found["n"]), base]
