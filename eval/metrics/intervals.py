@@ -119,7 +119,10 @@ def wilson(successes: float, trials: int, level: float = 0.95) -> tuple[float, f
     spread = 1 + z * z / trials
     middle = (share + z * z / (2 * trials)) / spread
     half = z * math.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials)) / spread
-    return max(0.0, middle - half), min(1.0, middle + half)
+    # At the ends the formula gives 0 and 1 exactly; in floating point it misses them by a hair.
+    low = 0.0 if successes == 0 else max(0.0, middle - half)
+    high = 1.0 if successes == trials else min(1.0, middle + half)
+    return low, high
 
 
 def _numbered(clusters: Sequence[Hashable] | None, n: int) -> NDArray[np.int64]:

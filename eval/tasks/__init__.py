@@ -8,7 +8,8 @@ from dataclasses import fields, replace
 from pathlib import Path
 
 from eval.tasks.base import Item, Task, TaskConfig
-from eval.tasks.chair import ChairTask, ObjectRecall
+from eval.tasks.captions import Captions
+from eval.tasks.chair import ChairTask
 from eval.tasks.pope import Pope
 from eval.tasks.vqav2 import VQAv2
 from mmtune.errors import UserError
@@ -17,7 +18,7 @@ TASKS: dict[str, type[Task]] = {
     "pope": Pope,
     "vqav2": VQAv2,
     "chair": ChairTask,
-    "object_recall": ObjectRecall,
+    "captions": Captions,
 }
 
 

@@ -78,6 +78,8 @@ class Task(ABC):
     primary: ClassVar[str]
     """The metric that the benchmark is known by."""
     lower_is_better: ClassVar[frozenset[str]] = frozenset()
+    asks_questions: ClassVar[bool] = True
+    """Whether items ask different questions, so that a prompt without ``{question}`` in it is a mistake."""
     default_prompt: ClassVar[str] = "bare"
     default_max_new_tokens: ClassVar[int] = 32
 
@@ -87,7 +89,7 @@ class Task(ABC):
         self.max_new_tokens = config.max_new_tokens or self.default_max_new_tokens
         chosen = config.prompt or self.default_prompt
         self.template = PROMPTS.get(chosen, chosen)
-        if "{question}" not in self.template:
+        if "{question}" not in self.template and self.asks_questions:
             raise UserError(
                 f"The prompt {chosen!r} of task {self.name} has no place for the question",
                 fix=f"write a text with {{question}} in it, or one of {', '.join(PROMPTS)}",

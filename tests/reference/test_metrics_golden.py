@@ -12,6 +12,7 @@ import pytest
 
 from eval.metrics import vqa, yes_no
 from eval.metrics.chair import Chair
+from eval.metrics.cider import CiderD, caption_words
 from eval.metrics.coco_objects import COCO_OBJECTS
 from eval.metrics.singular import pattern_singular
 
@@ -158,6 +159,27 @@ def test_chair_with_our_own_table_agrees_where_captions_use_class_names():
         assert (got["chair_i"], got["chair_s"]) == (pytest.approx(r["CHAIRi"]), r["CHAIRs"])
         tried += 1
     assert tried > 80
+
+
+def test_cider_of_tokenised_captions_is_that_of_the_coco_script():
+    runs = [r for r in rows("coco_caption") if r["kind"] == "run"]
+    assert runs
+    for r in runs:
+        references = [[caption.split() for caption in captions] for captions in r["tokenized_references"]]
+        cider = CiderD(references)
+        pairs = zip(r["tokenized_predictions"], references, strict=True)
+        scores = [cider.score(said.split(), refs) for said, refs in pairs]
+        assert scores == pytest.approx(r["per_sample"]["CIDEr"], abs=1e-9)
+
+
+def test_caption_words_are_those_of_the_coco_script_but_for_rare_marks():
+    """Our tokeniser is not the PTB tokeniser; these are the only vectors on which they differ."""
+    differ = {
+        r["caption"]
+        for r in rows("coco_caption")
+        if r["kind"] == "ptb_tokenize" and " ".join(caption_words(r["caption"])) != r["tokens"]
+    }
+    assert differ == {"10:30 a.m. - clock", "!?", "emoji 😀 here", "don’t"}
 
 
 def test_our_own_table_has_the_80_classes_and_no_ambiguous_word():

@@ -1,0 +1,100 @@
+"""Intervals: known values, coverage, and what clustering does to them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from eval.metrics.intervals import bootstrap, bootstrap_mean, exact_binomial, ratio, wilson
+
+
+def test_exact_and_wilson_intervals_have_their_textbook_values():
+    assert exact_binomial(8, 10) == pytest.approx((0.4439, 0.9748), abs=1e-4)
+    assert exact_binomial(0, 20) == pytest.approx((0.0, 0.16843), abs=1e-4)
+    assert wilson(8, 10) == pytest.approx((0.4902, 0.9433), abs=1e-4)
+    assert wilson(0, 20)[0] == 0.0
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(st.integers(1, 60).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
+def test_intervals_of_proportions_hold_the_proportion(pair):
+    right, n = pair
+    for low, high in (exact_binomial(right, n), wilson(right, n)):
+        assert 0 <= low <= right / n <= high <= 1
+        assert high > low
+
+
+@pytest.mark.parametrize("interval", [exact_binomial, wilson])
+def test_what_is_no_proportion_is_refused(interval):
+    with pytest.raises(ValueError, match="not a proportion"):
+        interval(3, 2)
+
+
+def test_bootstrap_of_a_mean_agrees_with_the_normal_approximation():
+    values = np.random.default_rng(0).normal(5.0, 2.0, 400)
+    found = bootstrap_mean(list(values), resamples=4000)
+    half = 1.96 * values.std() / 20
+    assert found.value == pytest.approx(values.mean())
+    assert found.low == pytest.approx(values.mean() - half, abs=0.03)
+    assert found.high == pytest.approx(values.mean() + half, abs=0.03)
+
+
+def test_answers_about_one_image_are_not_independent():
+    values = [1.0] * 50 + [0.0] * 50
+    alone = bootstrap_mean(values)
+    together = bootstrap_mean(values, clusters=[i // 10 for i in range(100)])
+    assert together.clusters == 10
+    assert together.n == alone.n == 100
+    assert (together.high - together.low) > 2 * (alone.high - alone.low)
+
+
+def test_clusters_may_stand_in_any_order():
+    values = [float(i % 3) for i in range(60)]
+    clusters = [i % 7 for i in range(60)]
+    order = np.random.default_rng(3).permutation(60)
+    first = bootstrap_mean(values, clusters)
+    shuffled = bootstrap_mean([values[i] for i in order], [clusters[i] for i in order])
+    assert first.value == pytest.approx(shuffled.value)
+    assert first.low == pytest.approx(shuffled.low, abs=0.1)
+
+
+def test_intervals_are_the_same_for_one_seed_and_differ_for_another():
+    values = [0.0, 1.0, 1.0, 0.5, 0.2] * 8
+    assert bootstrap_mean(values, seed=1) == bootstrap_mean(values, seed=1)
+    assert bootstrap_mean(values, seed=1) != bootstrap_mean(values, seed=2)
+
+
+def test_a_perfect_score_is_not_certain():
+    found = bootstrap_mean([1.0] * 30, clusters=[i // 3 for i in range(30)])
+    assert (found.value, found.high) == (1.0, 1.0)
+    assert found.low == pytest.approx(exact_binomial(10, 10)[0])
+
+
+def test_ratios_of_sums_are_resampled_as_ratios():
+    counts = {"tp": [1.0, 0.0, 1.0, 0.0], "said": [1.0, 1.0, 1.0, 0.0]}
+    found = bootstrap(counts, lambda t: {"precision": ratio(t["tp"], t["said"])})["precision"]
+    assert found.value == pytest.approx(2 / 3)
+    assert 0 <= found.low < found.value < found.high <= 1
+
+
+def test_an_undefined_metric_is_none():
+    counts = {"tp": [0.0, 0.0], "said": [0.0, 0.0]}
+    found = bootstrap(counts, lambda t: {"precision": ratio(t["tp"], t["said"])})["precision"]
+    assert (found.value, found.low, found.high, found.n) == (None, None, None, 2)
+
+
+def test_nothing_cannot_be_scored():
+    with pytest.raises(ValueError, match="at least one item"):
+        bootstrap_mean([])
+
+
+def test_nominal_coverage_is_about_right():
+    random = np.random.default_rng(5)
+    hits = 0
+    for trial in range(120):
+        sample = (random.random(80) < 0.7).astype(float)
+        found = bootstrap_mean(list(sample), resamples=300, seed=trial)
+        hits += found.low <= 0.7 <= found.high
+    assert 0.88 <= hits / 120 <= 1.0

@@ -1,0 +1,220 @@
+"""Tasks read the official files, refuse what does not fit together, and write the official answer files."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from eval.tasks import TASKS, TaskConfig, build_tasks, parse_task
+from mmtune.errors import UserError
+
+
+def build(config):
+    (task,) = build_tasks([config]).values()
+    return task, task.load()
+
+
+def totals(task, pairs):
+    counts = [task.score(prediction, item) for prediction, item in pairs]
+    return {name: np.array([sum(c[name] for c in counts)]) for name in counts[0]}
+
+
+def metrics(task, pairs):
+    return {name: float(value[0]) for name, value in task.aggregate(totals(task, pairs)).items()}
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_every_task_loads_scores_and_aggregates(world, name):
+    task, items = build(world.configs[name])
+    scored = metrics(task, [("", item) for item in items])
+    assert task.primary in scored
+    assert task.lower_is_better <= {*scored, *task.lower_is_better}
+    assert len({item.id for item in items}) == len(items) >= 12
+    assert all((world.root / "images" / item.image).exists() for item in items)
+
+
+def test_pope_scores_as_its_script(world):
+    task, items = build(world.configs["pope"])
+    assert task.name == "pope_random"
+    said = [("Yes" if item.truth == "yes" else "no", item) for item in items]
+    assert metrics(task, said)["f1"] == 1.0
+    always = metrics(task, [("yes", item) for item in items])
+    assert (always["recall"], always["precision"], always["yes_ratio"]) == (1.0, 0.5, 1.0)
+    never = metrics(task, [("No.", item) for item in items])
+    assert np.isnan(never["precision"]) and np.isnan(never["f1"])
+    assert metrics(task, [("a red thing", item) for item in items])["unparsed"] == 1.0
+
+
+def test_pope_answers_come_in_the_order_of_the_labels(world, tmp_path):
+    task, items = build(world.configs["pope"])
+    said = {item.id: f"answer {item.id}" for item in reversed(items)}
+    path = task.write_answers(tmp_path / "answers", items, said)
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    assert path.name == "pope_random.answers.jsonl"
+    assert rows == [{"question": i.question, "answer": f"answer {i.id}"} for i in items]
+
+
+def test_an_answer_file_with_gaps_says_so_in_its_name(world, tmp_path):
+    for name in TASKS:
+        task, items = build(world.configs[name])
+        path = task.write_answers(tmp_path, items, {items[0].id: "red"})
+        assert ".partial." in path.name
+
+
+def test_vqa_joins_by_id_and_writes_what_the_server_takes(world, tmp_path):
+    task, items = build(world.configs["vqav2"])
+    assert (
+        metrics(task, [(world.colour(int(i.id) - 100).capitalize() + ".", i) for i in items])["accuracy"]
+        == 1.0
+    )
+    path = task.write_answers(tmp_path, items, {item.id: "The Red." for item in items})
+    assert json.loads(path.read_text()) == [{"question_id": i.official_id, "answer": "red"} for i in items]
+    assert isinstance(items[0].official_id, int)
+    assert items[0].kinds == {"question_type": "what colour", "answer_type": "other"}
+
+
+def test_vqa_reports_the_official_and_the_fixed_score(world):
+    task, items = build(world.configs["vqav2"])
+    item = items[0]
+    item.truth[0]["answer"] = "two reds"
+    scored = metrics(task, [("2 reds", item)])
+    assert set(scored) == {"accuracy", "accuracy_fixed"}
+
+
+def test_vqa_without_annotations_gives_answers_and_no_score(world, tmp_path):
+    config = world.configs["vqav2"]
+    task, items = build(TaskConfig("vqav2", images=config.images, questions=config.questions))
+    assert task.aggregate(totals(task, [("red", items[0])])) == {}
+    assert task.write_answers(tmp_path, items, {i.id: "a" for i in items}).exists()
+
+
+def test_vqa_refuses_questions_and_annotations_of_different_splits(world):
+    config = world.configs["vqav2"]
+    file = json.loads((world.root / "annotations.json").read_text())
+    del file["annotations"][0]
+    world.write("annotations.json", file)
+    with pytest.raises(UserError, match="1 questions have no annotation"):
+        build(config)
+
+
+def test_chair_on_classes_of_another_world_takes_their_names(world):
+    task, items = build(world.configs["chair"])
+    first = items[0]
+    scored = metrics(task, [("A green and a red thing, and green again.", first)])
+    assert first.truth.objects[""] == {"green"}
+    assert scored["chair_i"] == pytest.approx(1 / 3)
+    assert (scored["chair_s"], scored["recall"]) == (1.0, 1.0)
+
+
+def test_chair_on_coco_classes_gives_official_and_fixed_figures(world):
+    images = [{"id": 1, "file_name": world.file(1)}]
+    instances = {
+        "images": images,
+        "categories": [{"id": 6, "name": "bus"}],
+        "annotations": [{"id": 1, "image_id": 1, "category_id": 6}],
+    }
+    captions = {
+        "images": images,
+        "annotations": [{"id": 1, "image_id": 1, "caption": "A man on the street."}],
+    }
+    one, two = world.write("instances.json", instances), world.write("captions.json", captions)
+    task, items = build(TaskConfig("chair", f"{one}:{two}", str(world.root / "images")))
+    assert items[0].truth.objects == {"": {"bus", "person"}, "_fixed": {"bus", "person"}}
+    scored = metrics(task, [("A bus and a dog.", items[0])])
+    assert scored["chair_i"] == 1.0  # the official singulariser turns "bus" into "bu"
+    assert scored["chair_i_fixed"] == 0.5
+
+
+def test_captions_count_each_class_once(world):
+    task, items = build(world.configs["captions"])
+    scored = metrics(task, [("green green red", items[0])])
+    assert scored["object_recall"] == 1.0
+    assert scored["object_precision"] == 0.5
+    assert metrics(task, [("It is green.", items[0])])["cider_d"] > scored["cider_d"]
+
+
+def test_a_prompt_is_a_name_or_a_text(world):
+    config = world.configs["pope"]
+    short, items = build(TaskConfig("pope", config.annotations, prompt=None))
+    assert short.prompt(items[0]).endswith("single word or phrase.")
+    own, _ = build(TaskConfig("pope", config.annotations, prompt="Q: {question} A:"))
+    assert own.prompt(items[0]) == f"Q: {items[0].question} A:"
+    with pytest.raises(UserError, match="no place for the question"):
+        build(TaskConfig("pope", config.annotations, prompt="Hello"))
+    described, images = build(TaskConfig("captions", world.configs["captions"].annotations, prompt="Say it."))
+    assert described.prompt(images[0]) == "Say it."
+
+
+def test_braces_in_a_question_stay(world):
+    task, items = build(world.configs["pope"])
+    odd = type(items[0])("1", "a.png", "What is {x} and {question}?")
+    assert task.prompt(odd) == "What is {x} and {question}?"
+
+
+def test_a_folder_of_pope_files_is_a_task_a_split(world):
+    rows = (world.root / "coco_pope_random.json").read_text()
+    folder = world.root / "pope"
+    folder.mkdir()
+    for split in ("random", "popular", "adversarial"):
+        (folder / f"coco_pope_{split}.json").write_text(rows)
+    tasks = build_tasks([TaskConfig("pope", str(folder), str(world.root / "images"))])
+    assert sorted(tasks) == ["pope_adversarial", "pope_popular", "pope_random"]
+
+
+def test_tasks_are_named_with_their_files_on_the_command_line():
+    config = parse_task("vqav2:annotations=a.json,questions=q.json,images=val,limit=10,prompt=bare")
+    assert config == TaskConfig("vqav2", "a.json", "val", "q.json", prompt="bare", limit=10)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("poope:annotations=a", "did you mean 'pope'"),
+        ("pope:annotation=a", "did you mean 'annotations'"),
+        ("pope:annotations", "not understood"),
+        ("pope:limit=ten", "whole number"),
+    ],
+)
+def test_a_mistyped_task_is_one_clear_sentence(text, said):
+    with pytest.raises(UserError, match=said):
+        parse_task(text)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "cannot be read"),
+        (b'{"question_id": 1}', "has no 'image'"),
+        (b'{"question_id": 1,}', "line 1, column 19"),
+        (b"[1, 2]", "Row 1 is not a JSON object"),
+        (b"\xff\xfe", "not UTF-8"),
+    ],
+)
+def test_a_bad_annotation_file_is_one_clear_sentence(tmp_path, content, said):
+    path = tmp_path / "pope.json"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(UserError, match=said):
+        build(TaskConfig("pope", str(path)))
+
+
+def test_an_id_that_stands_twice_is_refused(world):
+    path = world.root / "coco_pope_random.json"
+    path.write_text(path.read_text() + path.read_text().splitlines()[0] + "\n")
+    with pytest.raises(UserError, match="stands in the file twice"):
+        build(world.configs["pope"])
+
+
+def test_files_with_a_byte_order_mark_are_read(world):
+    path = world.root / "coco_pope_random.json"
+    path.write_text("\ufeff" + path.read_text(), encoding="utf-8")
+    assert len(build(world.configs["pope"])[1]) == 24
+
+
+def test_two_tasks_of_one_name_and_no_task_are_refused(world):
+    with pytest.raises(UserError, match="Two tasks"):
+        build_tasks([world.configs["pope"]] * 2)
+    with pytest.raises(UserError, match="no task"):
+        build_tasks([])
