@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
+from mmtune.decode.growing import GrowingLayer
+
 
 class Rows:
     """Rows of one batch: their keys and values, which slots of the cache are real, and where they stand.
@@ -26,14 +28,16 @@ class Rows:
     @classmethod
     def empty(cls, rows: int, device: torch.device) -> Rows:
         """Rows without a token."""
-        return cls(DynamicCache(), torch.zeros(rows, 0, dtype=torch.bool, device=device))
+        return cls(_new_cache(), torch.zeros(rows, 0, dtype=torch.bool, device=device))
 
-    def copied(self, index: Tensor) -> Rows:
-        """New rows, the k-th of which starts as a copy of row ``index[k]``."""
-        cache = DynamicCache()
-        for number, layer in enumerate(self.cache.layers):
+    def copied(self, index: Tensor, room: int) -> Rows:
+        """New rows, the k-th of which starts as a copy of row ``index[k]``, with room for more tokens."""
+        cache = _new_cache()
+        for layer in self.cache.layers:
+            copy = GrowingLayer(room)
             if layer.keys is not None:
-                cache.update(layer.keys.index_select(0, index), layer.values.index_select(0, index), number)
+                copy.update(layer.keys.index_select(0, index), layer.values.index_select(0, index))
+            cache.layers.append(copy)
         return Rows(cache, self.real.index_select(0, index))
 
     def keep(self, index: Tensor) -> None:
@@ -71,6 +75,12 @@ class Rows:
         self.real = slots
         self.count = self.count + real.sum(dim=1)
         return out.logits[:, -1].float()
+
+
+def _new_cache() -> DynamicCache:
+    cache = DynamicCache()
+    cache.layer_class_to_replicate = GrowingLayer
+    return cache
 
 
 def _dense(slots: Tensor, new: int, dtype: torch.dtype) -> Tensor | None:

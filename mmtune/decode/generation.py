@@ -11,6 +11,7 @@ from torch import Tensor
 
 from mmtune.batch import IMAGE_TOKEN_ID
 from mmtune.decode.cache import Rows
+from mmtune.decode.growing import SPARE
 from mmtune.decode.plan import Batch
 from mmtune.decode.stops import StopRule
 from mmtune.decode.strategies import Step, Strategy
@@ -113,21 +114,22 @@ class Generation:
 
     def _prefill(self, batch: Batch, sources: Sequence[Source]) -> tuple[Rows, Tensor]:
         """Read the prompts: each distinct prefix once, then what is left of every row."""
-        if batch.owners:
-            spans = [
-                (sources[owner], 0, length)
-                for owner, length in zip(batch.owners, batch.prefix_lengths, strict=True)
-            ]
-            prefixes = Rows.empty(len(spans), self.device)
-            prefixes.advance(self.language, *self._embed(spans), dense_mask=self.dense_mask)
-            rows = prefixes.copied(torch.tensor(batch.prefix_of_row, device=self.device))
-        else:
-            rows = Rows.empty(len(batch.rows), self.device)
-        spans = [
+        rest = [
             (sources[index], batch.start(row), len(sources[index].ids))
             for row, index in enumerate(batch.rows)
         ]
-        return rows, rows.advance(self.language, *self._embed(spans), dense_mask=self.dense_mask)
+        if batch.owners:
+            starts = [
+                (sources[owner], 0, length)
+                for owner, length in zip(batch.owners, batch.prefix_lengths, strict=True)
+            ]
+            prefixes = Rows.empty(len(starts), self.device)
+            prefixes.advance(self.language, *self._embed(starts), dense_mask=self.dense_mask)
+            room = max(end - start for _, start, end in rest) + SPARE
+            rows = prefixes.copied(torch.tensor(batch.prefix_of_row, device=self.device), room)
+        else:
+            rows = Rows.empty(len(batch.rows), self.device)
+        return rows, rows.advance(self.language, *self._embed(rest), dense_mask=self.dense_mask)
 
     def _embed(self, spans: Sequence[tuple[Source, int, int]]) -> tuple[Tensor, Tensor]:
         """Embeddings of parts of prompts, padded on the left.
