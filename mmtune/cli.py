@@ -81,7 +81,9 @@ def _run(words: list[str]) -> int:
         return 0
     _check_verb(words)
     words, overrides = split_overrides(words)
-    args = parser().parse_args(words)
+    args, unknown = parser().parse_known_args(words)
+    if unknown:
+        raise _unknown_words(args, unknown)
     if overrides and not getattr(args, "takes_overrides", False):
         raise UserError(f"mmtune {args.verb} takes no recipe keys", overrides[0], "leave the option out")
     args.overrides = overrides
@@ -141,8 +143,18 @@ def parser() -> Parser:
             epilog=f"example:\n{_indent(module.EXAMPLE)}",
         )
         module.add_arguments(sub)
-        sub.set_defaults(run=module.run)
+        sub.set_defaults(
+            run=module.run, options=[word for action in sub._actions for word in action.option_strings]
+        )
     return whole
+
+
+def _unknown_words(args: argparse.Namespace, unknown: Sequence[str]) -> UserError:
+    """Name the nearest option where an unknown one was typed."""
+    option = next((word for word in unknown if word.startswith("-")), unknown[0])
+    near = difflib.get_close_matches(option.partition("=")[0], args.options, n=1, cutoff=0.6)
+    fix = f"the nearest is {near[0]}" if near else f"see mmtune {args.verb} --help"
+    return UserError(f"mmtune {args.verb} does not know this", option, fix)
 
 
 def _check_verb(words: Sequence[str]) -> None:

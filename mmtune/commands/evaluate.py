@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="TASK:KEY=VALUE,…",
-        help="a benchmark and its files (annotations, images, questions, prompt, limit …); repeat for several",
+        help="a benchmark and its files (annotations, images, questions, prompt, limit …); can be repeated",
     )
     parser.add_argument(
         "--miniworld", type=Path, metavar="FOLDER", help="all benchmarks of a built miniworld"

@@ -103,6 +103,9 @@ def test_no_verb_prints_help(capsys):
         (["train", "x.yaml", "--optim.lr"], "--optim.lr VALUE"),
         (["build", "miniworld", "--out", "x", "--seed", "one"], "--seed"),
         (["chat", "x", "--optim.lr", "1"], "takes no recipe keys"),
+        (["train", "x.yaml", "--tamplate", "plain"], "(--tamplate); the nearest is --template"),
+        (["chat", "x", "--imag=a.png"], "(--imag=a.png); the nearest is --image"),
+        (["chat", "x", "y"], "does not know this (y); see mmtune chat --help"),
     ],
 )
 def test_mistakes_in_the_command_are_one_sentence(words, says, capsys):
