@@ -50,6 +50,8 @@ def conversation(scene: Scene, draws: Draws, ledger: Ledger, turns: int = 9) -> 
     rest += _draw_questions(scene, draws, ledger, shares, wanted, asked)
     draws.shuffle(rest)
     questions += rest
+    if not questions:  # nothing in the scene can be named apart, as with three yellow stars
+        questions = _presence_questions(scene, draws, ledger, asked)
     if draws.chance(_DESCRIPTION_SHARE):
         last = ask(FAMILIES[draws.choice(DESCRIPTIONS)], scene, draws, ledger)
         questions += [last] if last else []

@@ -18,6 +18,7 @@ from typing import Any
 from data_builders.miniworld.backgrounds import available_photos
 from data_builders.miniworld.blocks import BLOCK, Block, build_block
 from data_builders.miniworld.formats import coco, pope, vqa
+from data_builders.miniworld.formats.numbering import file_name, image_id
 from data_builders.miniworld.world import LICENCE, WorldSettings
 from mmtune.errors import UserError
 
@@ -205,9 +206,10 @@ def _finished(out: Path, settings: dict[str, Any]) -> Manifest | None:
             return None
     for split, images in manifest.images.items():
         folder = out / "images" / split
-        if not folder.is_dir():
-            return None
-        if sum(entry.stat().st_size > 0 for entry in os.scandir(folder)) != images["count"]:
+        there = (
+            {entry.name for entry in os.scandir(folder) if entry.stat().st_size} if folder.is_dir() else set()
+        )
+        if not there.issuperset(file_name(split, image_id(split, index)) for index in range(images["count"])):
             return None
     return manifest
 

@@ -42,7 +42,7 @@ def _circle(x: Points, y: Points) -> Cover:
 
 
 def _square(x: Points, y: Points) -> Cover:
-    return (abs(x - 0.5) <= 0.45) & (abs(y - 0.5) <= 0.45)
+    return (abs(x - 0.5) <= 0.46) & (abs(y - 0.5) <= 0.46)
 
 
 def _heart(x: Points, y: Points) -> Cover:

@@ -151,7 +151,7 @@ class World:
         if name == DIGIT:
             digit = draws.below(10)
             sample = draws.choice(self._samples[digit])
-            pixels = draws.between(21, 23) if size == "small" else draws.between(31, 33)
+            pixels = draws.between(20, 21) if size == "small" else draws.between(31, 33)
             source |= {
                 "draw": "digit",
                 "sample": sample,
@@ -159,7 +159,8 @@ class World:
                 "margin": round(2 * unit),
             }
             return name, (color, size), str(digit), source
-        pixels = draws.between(16, 19) if size == "small" else draws.between(28, 31)
+        # A small digit with its card stays clearly below the longer side of every large shape.
+        pixels = draws.between(16, 19) if size == "small" else draws.between(29, 31)
         source |= {"draw": "shape", "shape": name, "size": round(pixels * unit)}
         return name, (color, size), None, source
 

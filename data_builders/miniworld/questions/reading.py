@@ -12,8 +12,8 @@ from data_builders.scenes import Scene
 def _reading_family(name: str, phrasings: dict[str, tuple[str, ...]]) -> Family:
     def candidates(scene: Scene, draws: Draws) -> list[Arguments]:
         found = scene.of_class(name)
-        form = draws.choice(("only", "cell")) if len(found) == 1 else "which"
-        return [{"form": form, "object": item.id} for item in found]
+        forms = ("only", "cell") if len(found) == 1 else ("which",)
+        return [{"form": form, "object": item.id} for form in forms if form in phrasings for item in found]
 
     def solve(scene: Scene, arguments: Arguments) -> Solution | None:
         item, form = scene.object(arguments["object"]), arguments["form"]
@@ -50,12 +50,12 @@ DIGIT_READING = _reading_family(
 WORD_READING = _reading_family(
     WORD,
     {
+        # A scene has one word at most, so that there is no need to ask which.
         "only": (
             "What word is written in the picture?",
             "What does the text say?",
             "Which word can you read?",
         ),
         "cell": ("What word is in the {cell}?", "Which word is written in the {cell}?"),
-        "which": ("What is {thing}?", "What does {thing} say?"),
     },
 )

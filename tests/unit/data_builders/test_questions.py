@@ -1,0 +1,274 @@
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from data_builders.miniworld.captions import coco_captions, long_description, short_caption, text_scene
+from data_builders.miniworld.conversations import conversation, quiz
+from data_builders.miniworld.describing import CELLS, reading_order, refer
+from data_builders.miniworld.draws import Draws
+from data_builders.miniworld.painting import footprint, paint, visible_masks
+from data_builders.miniworld.questions import DESCRIPTIONS, FAMILIES, VQA_FAMILIES, ask, verify
+from data_builders.miniworld.questions.balance import Ledger
+from data_builders.miniworld.questions.base import Question
+from data_builders.miniworld.records import questions_of, tune_record
+from data_builders.miniworld.vocabulary import COLORS, SHAPES
+from data_builders.miniworld.world import World
+from data_builders.scenes import Scene
+from mmtune.records import ImageRef, parse_llava, to_llava
+
+Asked = list[tuple[Question, Scene]]
+
+
+@pytest.fixture(scope="module")
+def asked(scenes) -> Asked:
+    """Questions of every family over the shared scenes."""
+    ledger = Ledger()
+    return [
+        (question, scene)
+        for number, scene in enumerate(scenes)
+        for question in conversation(scene, Draws(1, number), ledger)
+    ]
+
+
+def test_every_family_is_asked_and_every_question_verifies(asked) -> None:
+    assert {question.family for question, _ in asked} == set(FAMILIES)
+    assert all(verify(question, scene) for question, scene in asked)
+
+
+def test_every_phrasing_is_used(scenes) -> None:
+    used = defaultdict(set)
+    for repeat in range(6):
+        for number, scene in enumerate(scenes):
+            for name in FAMILIES:
+                question = ask(FAMILIES[name], scene, Draws(repeat, number), Ledger())
+                if question:
+                    used[name].add((question.form, question.phrasing))
+    for name, family in FAMILIES.items():
+        wanted = {(form, n) for form, texts in family.phrasings.items() for n in range(len(texts))}
+        assert used[name] == wanted, name
+
+
+def test_mutated_answers_are_caught(asked) -> None:
+    swap = {"yes": "no", "no": "yes", "left": "right", "right": "left", "above": "below", "below": "above"}
+    for question, scene in asked:
+        wrong = swap.get(question.answer, question.answer + "x")
+        assert not verify(replace(question, answer=wrong), scene)
+        assert not verify(replace(question, text=question.text + " "), scene)
+        assert not verify(replace(question, evidence=(*question.evidence, "o9")), scene)
+        assert not verify(replace(question, family="no such family"), scene)
+        assert not verify(replace(question, phrasing=99), scene)
+
+
+def test_questions_do_not_verify_on_scenes_where_they_are_wrong(asked, scenes) -> None:
+    colours = [(question, scene) for question, scene in asked if question.family == "existence"]
+    for question, _ in colours:
+        name = question.arguments["class"]
+        for other in scenes[:20]:
+            there = bool(other.of_class(name))
+            evidence = tuple(item.id for item in other.of_class(name))
+            moved = replace(question, evidence=evidence)
+            assert verify(moved, other) == (there == (question.answer == "yes"))
+
+
+def test_records_carry_the_evidence(scenes) -> None:
+    ledger = Ledger()
+    for number, scene in enumerate(scenes[:30]):
+        questions = conversation(scene, Draws(1, number), ledger)
+        record = tune_record(scene, ImageRef("train/x.png"), questions)
+        record.check()
+        again = parse_llava(to_llava(record), 0)
+        found = questions_of(again)
+        assert [(q.text, q.answer) for q in found] == [(q.text, q.answer) for q in questions]
+        assert all(verify(question, scene) for question in found)
+
+
+def test_answers_agree_with_the_pixels(asked) -> None:
+    """The truth once more, from the picture and the masks instead of from the annotation."""
+    checked = Counter()
+    for question, scene in asked:
+        masks, picture = visible_masks(scene), paint(scene).astype(int)
+        ends = [scene.object(object_id) for object_id in question.evidence]
+        if question.family == "color" and ends[0].name in SHAPES:
+            pixels = np.median(picture[masks[ends[0].id]], axis=0)
+            seen = min(COLORS, key=lambda name: abs(np.array(COLORS[name]) - pixels).sum())
+            assert seen == question.answer
+        elif question.family == "size_comparison":
+            sides = {item.name: max(footprint(item.source)) for item in ends}
+            small, large = sorted(sides, key=lambda name: sides[name])
+            assert sides[large] > sides[small] + 2
+            assert question.answer == (large if question.form == "larger" else small)
+        elif question.family in ("left_right", "above_below") and question.form == "side":
+            axis = 1 if question.family == "left_right" else 0
+            first, second = (np.nonzero(masks[item.id])[axis].mean() for item in ends)
+            words = ("left", "right") if axis else ("above", "below")
+            assert question.answer == words[int(first > second)]
+        elif question.family == "position":
+            rows, columns = np.nonzero(masks[ends[0].id])
+            middle = (rows.min() + rows.max() + 1) / 2, (columns.min() + columns.max() + 1) / 2
+            cell = CELLS[3 * int(middle[0] // 32) + int(middle[1] // 32)]
+            assert cell == (question.answer if question.form == "where" else _cell_in(question.text))
+        elif question.family == "count" and question.form == "class":
+            assert question.answer == str(sum(i.name == question.arguments["class"] for i in scene.objects))
+        else:
+            continue
+        checked[question.family] += 1
+    assert len(checked) == 6 and min(checked.values()) > 10
+
+
+def _cell_in(text: str) -> str:
+    return next(cell for cell in sorted(CELLS, key=len, reverse=True) if f"in the {cell}" in text)
+
+
+def test_a_conversation_asks_for_a_fact_once(scenes) -> None:
+    ledger, lengths = Ledger(), []
+    for number, scene in enumerate(scenes):
+        questions = conversation(scene, Draws(2, number), ledger)
+        facts = [question.fact for question in questions]
+        assert len(set(facts)) == len(facts)
+        assert 1 <= len(questions) <= 10
+        lengths.append(len(questions))
+        # What tells of presence comes before any turn that names an object, or not at all.
+        presence = [question.family in ("existence", "count") for question in questions]
+        assert presence == sorted(presence, reverse=True)
+        assert all(question.family not in DESCRIPTIONS for question in questions[:-1])
+    assert np.mean(lengths) > 8
+
+
+def test_a_scene_of_equal_things_still_gives_a_conversation() -> None:
+    world = World(seed=1)
+    alike = [
+        scene for scene in map(world.scene, range(600)) if len({refer(scene, o) for o in scene.objects}) == 1
+    ]
+    assert alike
+    for number, scene in enumerate(alike):
+        assert all(conversation(scene, Draws(seed, number), Ledger()) for seed in range(5))
+
+
+def test_a_quiz_asks_each_family_once_and_reads_what_there_is(scenes) -> None:
+    ledger = Ledger()
+    for number, scene in enumerate(scenes):
+        families = [question.family for question in quiz(scene, Draws(2, number), ledger)]
+        assert len(set(families)) == len(families) <= 8
+        assert set(families) <= set(VQA_FAMILIES)
+        if len(scene.of_class("digit")) == 1:
+            assert "digit" in families
+        assert ("word" in families) == bool(scene.of_class("word"))
+
+
+_CHANCE = {
+    "existence": 1 / 2, "color": 1 / 8, "size": 1 / 2, "count": 1 / 4, "left_right": 1 / 2, "above_below": 1 / 2,
+    "digit": 1 / 10, "word": 1 / 24, "position": 1 / 9, "size_comparison": 1 / 2, "number_comparison": 1 / 2,
+}  # fmt: skip
+
+
+def _blind_accuracy(questions: list[Question]) -> float:
+    """The better half answers by the most frequent answer to the same words, else to the same form."""
+    half = len(questions) // 2
+    by_text, by_form = defaultdict(Counter), defaultdict(Counter)
+    for question in questions[:half]:
+        by_text[question.text][question.answer] += 1
+        by_form[question.form][question.answer] += 1
+    right = 0
+    for question in questions[half:]:
+        seen = by_text.get(question.text) or by_form[question.form]
+        right += bool(seen) and seen.most_common(1)[0][0] == question.answer
+    return right / (len(questions) - half)
+
+
+@pytest.mark.parametrize("converse", [quiz, conversation])
+def test_no_question_is_answered_by_its_words(converse) -> None:
+    world, ledger = World(seed=9), Ledger()
+    asked: dict[str, list[Question]] = defaultdict(list)
+    everything = []
+    for index in range(2000):
+        scene = world.scene(index)
+        found = converse(scene, Draws(4, index), ledger)
+        everything.append(found)
+        for question in found:
+            asked[question.family].append(question)
+    for family, chance in _CHANCE.items():
+        assert len(asked[family]) > 250
+        accuracy = _blind_accuracy(asked[family])
+        assert accuracy < chance + (0.13 if family == "count" else 0.07), (family, accuracy)
+    for family in ("existence", "number_comparison"):
+        share = np.mean([question.answer == "yes" for question in asked[family]])
+        assert abs(share - 0.5) < 0.06, (family, share)
+    # Neither the order of the two names nor the names themselves give a comparison away.
+    first = [_named_first(question) for question in asked["size_comparison"]]
+    assert abs(np.mean(first) - 0.5) < 0.08
+    for name in {question.answer for question in asked["size_comparison"]}:
+        named = [question for question in asked["size_comparison"] if f" {name}" in question.text]
+        if len(named) > 60:
+            assert abs(np.mean([question.answer == name for question in named]) - 0.5) < 0.2, name
+    _check_turn_order(everything)
+
+
+def _named_first(question: Question) -> bool:
+    first, _, _ = question.text.rpartition(" or ")
+    return first.endswith(question.answer)
+
+
+def _check_turn_order(conversations: list[list[Question]]) -> None:
+    """Existence is as often yes after a yes as after a no, and as often early as late."""
+    following, places = defaultdict(list), defaultdict(list)
+    for questions in conversations:
+        answers = [question.answer == "yes" for question in questions if question.family == "existence"]
+        for place, answer in enumerate(answers):
+            places[place].append(answer)
+        for before, after in zip(answers, answers[1:], strict=False):
+            following[before].append(after)
+    for found in (*following.values(), *places.values()):
+        if len(found) > 200:
+            assert abs(np.mean(found) - 0.5) < 0.1
+
+
+def test_existence_is_fair_for_each_class() -> None:
+    """Rare classes and frequent ones alike: the name alone tells nothing."""
+    world, ledger = World(seed=3), Ledger()
+    answers = defaultdict(list)
+    for index in range(2000):
+        for _ in range(2):
+            question = ask(FAMILIES["existence"], world.scene(index), Draws(6, index), ledger)
+            answers[question.arguments["class"]].append(question.answer == "yes")
+    assert len(answers) == 14
+    for name, found in answers.items():
+        assert abs(np.mean(found) - 0.5) < 0.12, (name, np.mean(found), len(found))
+
+
+def test_captions_name_every_object(scenes) -> None:
+    for scene in scenes:
+        texts = [short_caption(scene), long_description(scene), text_scene(scene)]
+        captions = coco_captions(scene, Draws(1, 1))
+        assert len(captions) == 5
+        for text in [*texts, *captions]:
+            for item in scene.objects:
+                assert item.name in text
+                assert item.attributes[0] in text
+                if item.text:
+                    assert item.text in text
+        assert text_scene(scene).count(";") == len(scene.objects) - 1
+        assert long_description(scene).count(" is in the ") == len(scene.objects)
+
+
+def test_reading_order_goes_by_rows(scenes) -> None:
+    for scene in scenes:
+        rows = [int(item.center[1] // (scene.height / 3)) for item in reading_order(scene)]
+        assert rows == sorted(rows)
+
+
+def test_references_fit_one_object_alone(scenes) -> None:
+    fitted = 0
+    for scene in scenes:
+        for item in scene.objects:
+            phrase = refer(scene, item)
+            if phrase is None:
+                continue
+            *words, name = phrase.split()[1:]
+            fits = [o for o in scene.of_class(name) if all(word in o.attributes for word in words)]
+            assert [o.id for o in fits] == [item.id]
+            fitted += 1
+    assert fitted > 300
