@@ -15,6 +15,7 @@ REQUIRED = [
     "torchvision>=0.23",
     "transformers>=5.0",
     "open_clip_torch>=3.0",
+    "jinja2>=3.1",
     "jsonargparse>=4.40",
     "matplotlib>=3.8",
     "numpy>=1.26",
@@ -27,7 +28,8 @@ REQUIRED = [
     "sentencepiece>=0.2.0",
     "tensorboard>=2.17",
 ]
-DATA = [f"**/*.{suffix}" for suffix in ("json", "jsonl", "txt", "html", "css", "safetensors", "model", "md")]
+SUFFIXES = ("css", "html", "j2", "js", "json", "jsonl", "md", "model", "safetensors", "txt")
+DATA = [f"**/*.{suffix}" for suffix in SUFFIXES]
 EXTRAS = {
     "deepspeed": ["deepspeed>=0.18"],
     "demo": ["gradio>=6.0"],

@@ -174,21 +174,19 @@ class _Job:
             untrained: Bundle = build(recipe.model, template=recipe.template, seed=self.seed)
             return Engine(untrained)
 
-        recall = [
-            task for task in miniworld_tasks(self.data, self.scale.limit) if task.task == "object_recall"
-        ]
+        wanted = [task for task in miniworld_tasks(self.data, self.scale.limit) if task.task == "captions"]
         found: Result = {}
         for name in ("untrained", "aligned"):
             results = evaluate(
                 engine_of(name),
-                build_tasks(recall),
+                build_tasks(wanted),
                 folder / name,
                 blind=False,
                 resamples=self.scale.resamples,
                 seed=self.seed,
                 checkpoint=name,
             )
-            found[name] = results["tasks"]["object_recall"]["metrics"]
+            found[name] = results["tasks"]["captions"]["metrics"]
         return found
 
     def report(self, phases: Phases) -> Result:
@@ -223,5 +221,5 @@ def miniworld_tasks(data: Path, limit: int | None = None) -> list[TaskConfig]:
         *splits,
         TaskConfig("vqav2", answers, images, questions, prompt="bare", limit=limit),
         TaskConfig("chair", coco, images, limit=limit),
-        TaskConfig("object_recall", coco, images, limit=limit),
+        TaskConfig("captions", coco, images, limit=limit),
     ]

@@ -31,9 +31,10 @@ def show_metrics(results: Mapping[str, Any]) -> None:
     Console(highlight=False).print(table)
 
 
-def _cells(metrics: Mapping[str, Any], blind: Mapping[str, Any] | None, metric: str) -> list[str]:
-    if metric not in metrics:
-        return ["–", "–", "–", "–"]
-    found = metrics[metric]
-    base = f"{blind[metric]['value']:.3f}" if blind and metric in blind else "–"
-    return [f"{found['value']:.3f}", f"{found['low']:.3f} – {found['high']:.3f}", str(found["n"]), base]
+def _cells(metrics: Mapping[str, Any] | None, blind: Mapping[str, Any] | None, metric: str) -> list[str]:
+    found, base = (metrics or {}).get(metric), (blind or {}).get(metric)
+    if found is None or found["value"] is None:
+        return ["–"] * 4
+    interval = "–" if found["low"] is None else f"{found['low']:.3f} – {found['high']:.3f}"
+    unseen = "–" if base is None or base["value"] is None else f"{base['value']:.3f}"
+    return [f"{found['value']:.3f}", interval, str(found["n"]), unseen]
