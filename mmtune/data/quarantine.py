@@ -38,8 +38,9 @@ class Refusal:
 class Quarantine:
     """Counts each refused record once, appends it to a file, and stops the run beyond a budget.
 
-    The count is of this process: a record refused again in a later epoch, or written by an earlier run of the
-    same folder, is neither counted nor written twice. Several processes may append to one file.
+    The processes of a run append to one file and count what the others wrote there, so that the budget is the
+    run's. A record refused again in a later epoch is neither counted nor written twice; what an earlier run
+    of the same folder wrote is not written again, and counts only when it is met again.
 
     Args:
         path: the file to append to, or None to only count.
@@ -52,7 +53,8 @@ class Quarantine:
         self.budget = budget
         self.records = records
         self._refused: dict[tuple[str, int], Refusal] = {}
-        self._written = _read(self.path)
+        self._read_bytes = 0
+        self._written = set(self._new_lines())
 
     def __len__(self) -> int:
         return len(self._refused)
@@ -78,6 +80,9 @@ class Quarantine:
         self._refused[key] = refusal
         if write and self.path is not None and refusal not in self._written:
             self._append(refusal)
+        for other in self._new_lines():
+            self._written.add(other)
+            self._refused.setdefault((other.source, other.row), other)
         if len(self._refused) > self.budget * self.records:
             raise self._stop()
 
@@ -85,13 +90,14 @@ class Quarantine:
         assert self.path is not None
         self.path.parent.mkdir(parents=True, exist_ok=True)
         line = json.dumps(asdict(refusal), ensure_ascii=False) + "\n"
+        if self.path.exists() and self.path.stat().st_size > self._read_bytes and not self._ends_whole():
+            line = "\n" + line
         # One write in append mode, so that lines of several processes do not mix.
         file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         try:
             os.write(file, line.encode("utf-8", "backslashreplace"))
         finally:
             os.close(file)
-        self._written.add(refusal)
 
     def _stop(self) -> UserError:
         count = len(self._refused)
@@ -104,15 +110,27 @@ class Quarantine:
             "mend or remove these records, or raise data.quarantine_budget",
         )
 
+    def _ends_whole(self) -> bool:
+        """Whether the file's last line is complete, which a crash may have prevented."""
+        assert self.path is not None
+        with self.path.open("rb") as file:
+            file.seek(-1, os.SEEK_END)
+            return file.read() == b"\n"
 
-def _read(path: Path | None) -> set[Refusal]:
-    """What an earlier run wrote; a line cut short by a crash is skipped."""
-    if path is None or not path.exists():
-        return set()
-    written = set()
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-        try:
-            written.add(Refusal(**json.loads(line)))
-        except (json.JSONDecodeError, TypeError):
-            continue
-    return written
+    def _new_lines(self) -> list[Refusal]:
+        """Rows of the file that were not read yet; a line cut short by a crash is skipped."""
+        if self.path is None or not self.path.exists():
+            return []
+        with self.path.open("rb") as file:
+            file.seek(self._read_bytes)
+            lines = file.read().splitlines(keepends=True)
+        found = []
+        for line in lines:
+            if not line.endswith(b"\n"):
+                break
+            self._read_bytes += len(line)
+            try:
+                found.append(Refusal(**json.loads(line)))
+            except (ValueError, TypeError):
+                continue
+        return found

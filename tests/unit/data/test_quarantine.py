@@ -42,6 +42,8 @@ def test_a_resumed_run_does_not_write_again(tmp_path: Path) -> None:
     resumed = Quarantine(path, 0.5, 10)
     resumed.add(_refusal(1))
     assert len(resumed) == 1 and path.read_text().count("r1") == 1
+    resumed.add(_refusal(2))
+    assert json.loads(path.read_text().splitlines()[-1])["id"] == "r2", "a cut line does not spoil the next"
 
 
 def test_beyond_the_budget_the_run_stops_with_reasons(tmp_path: Path) -> None:
@@ -73,6 +75,16 @@ def test_a_rank_that_does_not_write_still_counts(tmp_path: Path) -> None:
     with pytest.raises(UserError):
         quarantine.add(_refusal(0), write=False)
     assert not (tmp_path / "q.jsonl").exists()
+
+
+def test_the_budget_is_that_of_all_ranks_together(tmp_path: Path) -> None:
+    path = tmp_path / "q.jsonl"
+    Quarantine(path, 0.1, 20).add(_refusal(0))
+    ranks = [Quarantine(path, 0.1, 20) for _ in range(2)]
+    ranks[0].add(_refusal(1))
+    ranks[1].add(_refusal(2))
+    with pytest.raises(UserError, match="3 of 20"):
+        ranks[0].add(_refusal(3))
 
 
 def test_lines_of_several_writers_do_not_mix(tmp_path: Path) -> None:
