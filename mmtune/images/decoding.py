@@ -138,7 +138,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I"):
         # Pillow clips 16-bit grey at 255, which leaves a white page; scale 0..65535 down instead.
         grey = np.clip(np.asarray(image, dtype=np.int64), 0, 65535)
-        image = Image.fromarray(((grey + 128) // 257).astype(np.uint8), "L")
+        image = Image.fromarray(((grey + 128) // 257).astype(np.uint8))
     return image.convert("RGB")
 
 
