@@ -123,7 +123,10 @@ def evaluate(
             | {"answers_file": str(task.write_answers(out / "answers", loaded[name], kept.texts(name)))}
             for name, task in tasks.items()
         },
-        "summary": {"pope_mean_f1": pope_mean({n: (t, kept.seen(n)) for n, t in tasks.items()}, sampling)},
+        "summary": {
+            "pope_mean_f1": pope_mean({n: (t, kept.seen(n)) for n, t in tasks.items()}, sampling),
+            "pope_mean_f1_blind": pope_mean({n: (t, kept.unseen(n)) for n, t in tasks.items()}, sampling),
+        },
         "settings": {
             "decoding": "greedy",
             "batch_size": batch_size,

@@ -10,7 +10,7 @@ from pathlib import Path
 from eval.tasks.base import Item, Task, TaskConfig
 from eval.tasks.captions import Captions
 from eval.tasks.chair import ChairTask
-from eval.tasks.pope import Pope
+from eval.tasks.pope import SPLIT, Pope
 from eval.tasks.vqav2 import VQAv2
 from mmtune.errors import UserError
 
@@ -71,7 +71,7 @@ def _splits(config: TaskConfig) -> list[TaskConfig]:
     folder = Path(config.annotations) if config.annotations else None
     if config.task != "pope" or folder is None or not folder.is_dir():
         return [config]
-    files = sorted(path for path in folder.glob("*pope*") if path.suffix in (".json", ".jsonl"))
+    files = sorted(f for f in folder.iterdir() if SPLIT.search(f.name) and f.suffix in (".json", ".jsonl"))
     if not files:
         raise UserError("There is no POPE file in this folder", str(folder), "give the file itself")
     return [replace(config, annotations=str(path), images=config.images or str(folder)) for path in files]

@@ -24,7 +24,7 @@ class Captions(DescriptionTask):
     title = "Captions: objects named and likeness to people's captions"
     primary = "object_recall"
     default_max_new_tokens = 64
-    instruction = "Describe this image briefly."
+    instruction = "Describe the image briefly."
 
     def load(self) -> list[Item]:
         items = super().load()

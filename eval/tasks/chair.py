@@ -28,7 +28,7 @@ class ChairTask(DescriptionTask):
     primary = "chair_i"
     lower_is_better = frozenset({"chair_i", "chair_s", "chair_i_fixed", "chair_s_fixed"})
     default_max_new_tokens = 256
-    instruction = "Describe this image in detail."
+    instruction = "Describe the image in detail."
 
     def modes(self, coco: bool) -> Mapping[str, str]:
         main = self.config.mode or ("official" if coco else "fixed")

@@ -11,7 +11,8 @@ from eval.metrics.yes_no import parse_pope, says_neither
 from eval.tasks.base import Counts, Item, Task, TaskConfig
 from eval.tasks.official_files import answers_path, check_unique, fields, read_rows, write_rows
 
-_SPLIT = re.compile(r"random|popular|adversarial")
+SPLIT = re.compile(r"random|popular|adversarial")
+"""Told from the file's name, as ``coco_pope_random.json``."""
 
 
 class Pope(Task):
@@ -25,13 +26,14 @@ class Pope(Task):
 
     title = "POPE: object existence, yes or no"
     primary = "f1"
+    lower_is_better = frozenset({"unparsed"})
     default_prompt = "short"
     default_max_new_tokens = 16
 
     def __init__(self, config: TaskConfig) -> None:
         super().__init__(config)
         if config.name is None:
-            split = _SPLIT.search(self.annotations.stem)
+            split = SPLIT.search(self.annotations.stem)
             self.name = f"pope_{split.group()}" if split else "pope"
 
     def load(self) -> list[Item]:
@@ -41,7 +43,7 @@ class Pope(Task):
             question_id, image, text, label = fields(
                 row, ("question_id", "image", "text", "label"), path, number
             )
-            items.append(Item(str(question_id), image, text, str(label), {"label": str(label)}, question_id))
+            items.append(Item(str(question_id), image, text, str(label), {}, question_id))
         check_unique(items, path)
         return items
 

@@ -1,0 +1,72 @@
+"""Numbers and names as a reader wants to see them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+Metric = Mapping[str, Any]
+"""{value, low, high, n, clusters} of one metric, as in ``metrics.json``."""
+
+_LABELS = {
+    "accuracy": "accuracy",
+    "accuracy_fixed": "accuracy, quirks mended",
+    "f1": "F1",
+    "yes_ratio": "share of yes",
+    "unparsed": "neither yes nor no",
+    "chair_i": "CHAIR-i",
+    "chair_s": "CHAIR-s",
+    "chair_i_fixed": "CHAIR-i, quirks mended",
+    "chair_s_fixed": "CHAIR-s, quirks mended",
+    "recall_fixed": "recall, quirks mended",
+    "mentions_per_caption": "objects a description",
+    "mentions_per_caption_fixed": "objects a description, quirks mended",
+    "cider_d": "CIDEr-D (own tokeniser)",
+}
+NEUTRAL = frozenset({"yes_ratio", "mentions_per_caption", "mentions_per_caption_fixed"})
+"""Metrics of which neither more nor less is better."""
+
+
+def label(metric: str) -> str:
+    """A metric's name in words."""
+    return _LABELS.get(metric, metric.replace("_", " "))
+
+
+def title(name: str) -> str:
+    """A task's or kind's name in words."""
+    return name.replace("_", " ").replace("pope", "POPE").replace("vqav2", "VQAv2").replace("chair", "CHAIR")
+
+
+def number(value: float | None) -> str:
+    """Three decimals below 10, fewer above; a dash for what is undefined."""
+    if value is None:
+        return "–"
+    return f"{value:.3f}" if abs(value) < 10 else f"{value:,.1f}"
+
+
+def interval(metric: Metric | None) -> str:
+    """``0.912 – 0.954``."""
+    if not metric or metric["low"] is None:
+        return "–"
+    return f"{number(metric['low'])} – {number(metric['high'])}"
+
+
+def against_blind(metric: Metric, blind: Metric | None, lower_is_better: bool) -> str:
+    """What the two intervals say: ``better``, ``worse`` or ``unclear``; "" where one of them is missing."""
+    if not blind or metric["low"] is None or blind["low"] is None:
+        return ""
+    if metric["low"] > blind["high"]:
+        return "worse" if lower_is_better else "better"
+    if metric["high"] < blind["low"]:
+        return "better" if lower_is_better else "worse"
+    return "unclear"
+
+
+def clock(seconds: float) -> str:
+    """``8.4 s``, ``3 min 05 s`` or ``2 h 11 min``."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"

@@ -1,0 +1,259 @@
+"""Put the page together: numbers, curves, samples, recipe, times, versions."""
+
+from __future__ import annotations
+
+import datetime
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+from eval.report.charts import strip
+from eval.report.numbers import NEUTRAL, Metric, against_blind, clock, interval, label, number, title
+from eval.report.runs import read_rows, view_run
+from eval.report.samples import ContactSheet, contact_sheet
+
+TEMPLATES = Path(__file__).parents[1] / "templates"
+
+_VERDICTS = {
+    "better": "clearly better than blind",
+    "worse": "worse than blind",
+    "unclear": "not told apart from blind",
+    "": "",
+}
+
+
+@dataclass(frozen=True)
+class Line:
+    """One metric of one task, as a row of a table."""
+
+    name: str
+    value: str
+    interval: str
+    strip: Markup
+    n: int
+    blind: str
+    blind_interval: str
+    verdict: str
+    verdict_text: str
+    arrow: str
+    """↑ where more is better, ↓ where less is."""
+    primary: bool = False
+
+
+def write_report(
+    out: str | Path,
+    *,
+    results: Mapping[str, Any],
+    predictions: str | Path | None = None,
+    runs: Mapping[str, str | Path] | None = None,
+    recipes: Mapping[str, str | Path] | None = None,
+    timings: Mapping[str, float] | None = None,
+    comparisons: Mapping[str, Mapping[str, Mapping[str, Metric]]] | None = None,
+    heading: str = "mmtune report",
+    samples: int = 24,
+) -> Path:
+    """Write the report as one HTML file that needs nothing else.
+
+    Args:
+        out: the file, or the folder that gets ``report.html``.
+        results: what ``eval.runner.evaluate`` gives, or the content of ``metrics.json``.
+        predictions: that run's ``predictions.jsonl``, for the contact sheet.
+        runs: stage → run folder of training, for the loss curves; also for the recipe where ``recipes`` is
+            None.
+        recipes: stage → recipe, as text or as a path.
+        timings: phase → seconds, in order.
+        comparisons: heading → model → metric → {value, low, high, n}: further tables, as of a model before
+            and after a stage.
+        heading: the page's title.
+        samples: images of the contact sheet at most.
+
+    Returns:
+        The file's path.
+    """
+    import jinja2
+
+    path = Path(out)
+    path = path / "report.html" if path.suffix != ".html" else path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    stages = {name: Path(folder) for name, folder in (runs or {}).items()}
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters |= {"title_of": title, "clock": clock}
+    html = environment.get_template("report.html.j2").render(
+        heading=heading,
+        made=datetime.datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
+        results=results,
+        tiles=_tiles(results),
+        gaps=_gaps(results),
+        tasks=[_task(name, task) for name, task in results["tasks"].items()],
+        breakdowns=_breakdowns(results),
+        comparisons=[_comparison(name, models) for name, models in (comparisons or {}).items()],
+        runs=[view_run(name, folder) for name, folder in stages.items()],
+        sheet=_sheet(results, predictions, samples),
+        recipes=_recipes(
+            recipes if recipes is not None else {n: f / "recipe.yaml" for n, f in stages.items()}
+        ),
+        timings=_timings(timings or {}),
+        style=Markup((TEMPLATES / "report.css").read_text(encoding="utf-8")),
+        script=Markup((TEMPLATES / "report.js").read_text(encoding="utf-8")),
+    )
+    part = path.with_name(path.name + ".part")
+    part.write_text(html, encoding="utf-8")
+    os.replace(part, path)
+    return path
+
+
+def _line(
+    name: str,
+    metric: Metric,
+    blind: Metric | None,
+    lower_is_better: bool,
+    primary: bool = False,
+    top: float | None = None,
+) -> Line:
+    """A table row; the strip's scale is 0 to ``top``, by default 1 or as far as the interval goes."""
+    value, low, high = (metric[key] for key in ("value", "low", "high"))
+    base = blind["value"] if blind else None
+    drawn = Markup("")
+    if None not in (value, low, high):
+        words = f"{number(value)}, 95 % interval {interval(metric)}"
+        words += f", blind {number(base)}" if base is not None else ""
+        drawn = strip(value, low, high, base, top or _top([metric, blind or metric]), words)
+    neutral = name in NEUTRAL
+    verdict = "" if neutral else against_blind(metric, blind, lower_is_better)
+    return Line(
+        name=label(name),
+        value=number(value),
+        interval=interval(metric),
+        strip=drawn,
+        n=metric["n"],
+        blind=number(base) if blind else "–",
+        blind_interval=interval(blind),
+        verdict=verdict,
+        verdict_text=_VERDICTS[verdict],
+        arrow="" if neutral else "↓" if lower_is_better else "↑",
+        primary=primary,
+    )
+
+
+def _top(metrics: Iterable[Metric]) -> float:
+    """Where the scale ends on which these scores stand: 1 for shares."""
+    highest = max(metric["high"] or metric["value"] or 0.0 for metric in metrics)
+    return 1.0 if highest <= 1.0 else highest * 1.1
+
+
+def _task(name: str, task: Mapping[str, Any]) -> dict[str, Any]:
+    lines = [
+        _line(
+            metric,
+            value,
+            (task["blind"] or {}).get(metric),
+            metric in task["lower_is_better"],
+            metric == task["primary"],
+        )
+        for metric, value in task["metrics"].items()
+    ]
+    lines.sort(key=lambda line: not line.primary)
+    return {"name": title(name), "title": task["title"], "n": task["n"], "of": task["of"], "lines": lines}
+
+
+def _tiles(results: Mapping[str, Any]) -> list[Line]:
+    """The primary metric of each task; POPE's splits as their mean."""
+    tiles = []
+    mean = results.get("summary", {}).get("pope_mean_f1")
+    if mean:
+        blind = results["summary"].get("pope_mean_f1_blind")
+        tiles.append(("POPE, mean F1 of the splits", _line("f1", mean, blind, False)))
+    for name, task in results["tasks"].items():
+        if task["primary"] not in task["metrics"] or (mean and task["benchmark"] == "pope"):
+            continue
+        metric, blind = task["metrics"][task["primary"]], (task["blind"] or {}).get(task["primary"])
+        lower = task["primary"] in task["lower_is_better"]
+        tiles.append(
+            (f"{title(name)}, {label(task['primary'])}", _line(task["primary"], metric, blind, lower))
+        )
+    return [replace(line, name=words) for words, line in tiles]
+
+
+def _breakdowns(results: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The primary metric of each kind of item, best first."""
+    tables = []
+    for name, task in results["tasks"].items():
+        for breakdown, kinds in task["by"].items():
+            metric = task["primary"]
+            lower = metric in task["lower_is_better"]
+            rows = [
+                (kind, _line(metric, part["metrics"][metric], (part["blind"] or {}).get(metric), lower))
+                for kind, part in kinds.items()
+                if part["metrics"].get(metric, {}).get("value") is not None
+            ]
+            rows.sort(key=lambda row: row[1].value, reverse=not lower)
+            if len(rows) > 1:
+                heading = f"{title(name)}: {label(metric)} by {title(breakdown)}"
+                tables.append({"name": heading, "rows": rows})
+    return tables
+
+
+def _comparison(name: str, models: Mapping[str, Mapping[str, Metric]]) -> dict[str, Any]:
+    """Metric by metric, the models under one another."""
+    metrics = list(dict.fromkeys(metric for found in models.values() for metric in found))
+    rows = []
+    for metric in metrics:
+        having = {model: found[metric] for model, found in models.items() if metric in found}
+        top = _top(having.values())
+        rows += [
+            (label(metric), model, _line(metric, one, None, False, top=top)) for model, one in having.items()
+        ]
+    return {"name": name, "rows": rows}
+
+
+def _gaps(results: Mapping[str, Any]) -> list[str]:
+    """A sentence for each task that is scored over fewer items than its files have."""
+    sentences = []
+    for name, task in results["tasks"].items():
+        if task["n"] < task["of"]:
+            sentence = f"{title(name)} is scored over {task['n']} of {task['of']} items"
+            reasons = []
+            if task.get("limit"):
+                reasons.append(f"limited to {task['limit']} by the settings")
+            if task.get("failed"):
+                example = next(iter(task.get("failures", {}).values()), "")
+                reasons.append(
+                    f"{task['failed']} failed, as: {example}" if example else f"{task['failed']} failed"
+                )
+            sentences.append(f"{sentence} ({'; '.join(reasons)})" if reasons else sentence)
+    return sentences
+
+
+def _sheet(results: Mapping[str, Any], predictions: str | Path | None, samples: int) -> ContactSheet | None:
+    if predictions is None:
+        return None
+    folders = {name: task["images"] for name, task in results["tasks"].items()}
+    return contact_sheet(read_rows(Path(predictions)), folders, samples)
+
+
+def _recipes(recipes: Mapping[str, str | Path]) -> dict[str, str]:
+    texts = {}
+    for name, recipe in recipes.items():
+        if isinstance(recipe, Path):
+            if recipe.exists():
+                texts[name] = recipe.read_text(encoding="utf-8")
+        else:
+            texts[name] = recipe
+    return texts
+
+
+def _timings(timings: Mapping[str, float]) -> Sequence[tuple[str, str, float]]:
+    """(phase, time, share of the longest phase in percent)."""
+    longest = max(timings.values(), default=0.0) or 1.0
+    rows = [(name, clock(seconds), 100 * seconds / longest) for name, seconds in timings.items()]
+    return [*rows, ("together", clock(sum(timings.values())), 0.0)] if len(rows) > 1 else rows

@@ -1,0 +1,223 @@
+"""The report: one offline file, everything escaped, gaps said, nothing needed that is not there."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+from PIL import Image
+
+from eval.report import write_report
+from eval.report.charts import Series, line_chart, smoothed, thinned, ticks
+from eval.report.numbers import against_blind, clock, number
+from eval.report.samples import contact_sheet, thumbnail
+from eval.runner import evaluate
+from eval.tasks import build_tasks
+
+VOID = {"meta", "img", "br", "link", "hr", "input"}
+
+
+class Balanced(HTMLParser):
+    """Fails on a tag that is closed out of turn; keeps what is open and every address."""
+
+    def __init__(self):
+        super().__init__()
+        self.open: list[str] = []
+        self.addresses: list[str] = []
+
+    def handle_starttag(self, tag, attrs):
+        if tag not in VOID:
+            self.open.append(tag)
+        self.addresses += [value for name, value in attrs if name in ("src", "href")]
+
+    def handle_startendtag(self, tag, attrs):
+        pass
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def read(path):
+    text = path.read_text(encoding="utf-8")
+    page = Balanced()
+    page.feed(text)
+    assert page.open == []
+    assert all(address.startswith(("data:", "#")) for address in page.addresses)
+    assert text.lstrip().startswith("<!doctype html>")
+    return text
+
+
+@pytest.fixture
+def results(world, seeing, tmp_path):
+    return evaluate(seeing, build_tasks(world.configs.values()), tmp_path / "eval", resamples=20)
+
+
+@pytest.fixture
+def runs(tmp_path):
+    folders = {}
+    for stage in ("align", "tune"):
+        folder = tmp_path / stage
+        folder.mkdir()
+        rows = [{"step": s, "loss": 3 / s, "seconds": 0.5, "tokens_per_s": 100.0} for s in range(1, 40)]
+        rows += [{"step": s, "validation_loss": 3.5 / s} for s in (10, 20)]
+        (folder / "scalars.jsonl").write_text(
+            "".join(json.dumps(row) + "\n" for row in rows) + '{"step": 40, "lo'
+        )
+        (folder / "recipe.yaml").write_text(f"stage: {{name: {stage}}}  # <b>not bold</b>\n")
+        folders[stage] = folder
+    return folders
+
+
+def test_the_whole_report_is_one_offline_file(results, runs, tmp_path):
+    path = write_report(
+        tmp_path,
+        results=results,
+        predictions=tmp_path / "eval/predictions.jsonl",
+        runs=runs,
+        timings={"build data": 12.0, "align": 70.0},
+        comparisons={"Align alone": {"before": results["tasks"]["captions"]["metrics"]}},
+    )
+    assert path == tmp_path / "report.html"
+    text = read(path)
+    assert not re.search(r"(?:src|href|url)\s*[=(]\s*[\"']?https?:", text)
+    assert "default-src 'none'" in text
+    for said in (
+        "POPE random",
+        "VQAv2",
+        "What colour is it?",
+        "validation loss",
+        "1 min 10 s",
+        "Align alone",
+    ):
+        assert said in text
+    assert text.count('class="chart"') == 2
+    assert text.count("data:image/") == 12
+    assert "&lt;b&gt;not bold&lt;/b&gt;" in text
+    assert results["versions"]["torch"] in text
+
+
+def test_what_a_model_says_is_text_and_not_markup(world, seeing, tmp_path):
+    seeing._reply = lambda text, colour: "<script>alert('x')</script>"
+    found = evaluate(seeing, build_tasks([world.configs["vqav2"]]), tmp_path, resamples=5)
+    text = read(write_report(tmp_path, results=found, predictions=tmp_path / "predictions.jsonl"))
+    assert "<script>alert" not in text
+    assert "&lt;script&gt;alert" in text
+
+
+def test_a_score_over_fewer_items_is_said(world, seeing, tmp_path):
+    (world.root / "images" / world.file(3)).write_bytes(b"")
+    tasks = build_tasks([world.configs["pope"], replace(world.configs["vqav2"], limit=5)])
+    found = evaluate(seeing, tasks, tmp_path, resamples=5)
+    text = read(write_report(tmp_path / "r.html", results=found))
+    assert "POPE random is scored over 22 of 24 items (2 failed" in text
+    assert "of 12 items (limited to 5" in text
+
+
+def test_undefined_scores_and_no_scores_are_shown_as_such(world, seeing, tmp_path):
+    seeing._reply = lambda text, colour: "no"
+    tasks = build_tasks(
+        [world.configs["pope"], replace(world.configs["vqav2"], annotations=None), world.configs["captions"]]
+    )
+    found = evaluate(seeing, tasks, tmp_path, blind=False, resamples=5)
+    assert found["tasks"]["pope_random"]["metrics"]["f1"]["value"] is None
+    text = read(write_report(tmp_path, results=found))
+    assert "no score" in text
+
+
+def test_a_run_without_curves_is_no_error(results, tmp_path):
+    (tmp_path / "empty").mkdir()
+    text = read(write_report(tmp_path, results=results, runs={"align": tmp_path / "empty"}))
+    assert "left no curve" in text
+
+
+def test_metrics_as_read_back_from_json_give_the_same_page(results, tmp_path):
+    again = json.loads((tmp_path / "eval/metrics.json").read_text())
+    one = read(write_report(tmp_path / "a.html", results=results))
+    two = read(write_report(tmp_path / "b.html", results=again))
+    strip_time = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d")
+    assert strip_time.sub("", one) == strip_time.sub("", two)
+
+
+def row(image, right, task="vqav2", question="q", prediction="a"):
+    return {
+        "task": task,
+        "id": "1",
+        "blind": False,
+        "image": image,
+        "question": question,
+        "prediction": prediction,
+        "right": right,
+        "truth": "t",
+    }
+
+
+def test_half_of_the_sheet_has_a_wrong_answer(world):
+    rows = [row(world.file(i), right=i > 6) for i in range(1, 13)]
+    rows += [
+        {**row(world.file(1), True), "blind": True},
+        {"task": "vqav2", "blind": False, "image": "x", "error": "e"},
+    ]
+    sheet = contact_sheet(rows, {"vqav2": str(world.root / "images")}, count=8)
+    assert (len(sheet.cards), sheet.images, sheet.with_wrong) == (8, 12, 6)
+    assert sum(card.wrong for card in sheet.cards) == 4
+    few = contact_sheet(rows[6:12], {"vqav2": str(world.root / "images")}, count=8)
+    assert len(few.cards) == 6
+
+
+def test_a_card_shows_wrong_answers_first_and_counts_the_rest(world):
+    rows = [row(world.file(1), right=i > 1, question=f"q{i}") for i in range(10)]
+    (card,) = contact_sheet(rows, {"vqav2": str(world.root / "images")}).cards
+    assert sum(not r["right"] for r in card.rows) == 2
+    assert (len(card.rows), card.more_right, card.more_wrong) == (6, 4, 0)
+
+
+def test_thumbnails_are_small_and_whole():
+    large = Image.effect_noise((900, 300), 80).convert("RGB")
+    assert thumbnail(large).startswith("data:image/jpeg;base64,")
+    assert len(thumbnail(large)) < 40_000
+    assert thumbnail(Image.new("RGB", (300, 300), "red")).startswith("data:image/png;base64,")
+    assert large.size == (900, 300)
+
+
+def test_charts_survive_any_numbers():
+    for points in ([(1.0, 2.0)], [(1.0, 0.0), (2.0, 0.0)], [(float(i), 10.0 ** (i % 5)) for i in range(900)]):
+        svg = line_chart(
+            "t", [Series("raw", tuple(points), "raw"), Series("s", smoothed(points), "train")], "x", "y"
+        )
+        assert "nan" not in svg and "inf" not in svg
+    assert line_chart("t", [], "x", "y") == ""
+
+
+def test_thinning_keeps_both_ends():
+    points = [(float(i), 0.0) for i in range(5000)]
+    kept = thinned(points)
+    assert (kept[0], kept[-1]) == (points[0], points[-1])
+    assert len(kept) <= 400
+
+
+def test_ticks_are_round():
+    assert ticks(0.0, 1.0, 4) == [0.0, 0.5, 1.0]
+    assert ticks(0.13, 2.6, 4) == [1.0, 2.0]
+
+
+@pytest.mark.parametrize(
+    ("metric", "blind", "lower", "said"),
+    [
+        ((0.8, 0.9), (0.4, 0.5), False, "better"),
+        ((0.8, 0.9), (0.4, 0.5), True, "worse"),
+        ((0.4, 0.6), (0.5, 0.7), False, "unclear"),
+        ((0.1, 0.2), (0.4, 0.5), True, "better"),
+    ],
+)
+def test_intervals_that_overlap_do_not_tell_apart(metric, blind, lower, said):
+    pair = [{"low": low, "high": high} for low, high in (metric, blind)]
+    assert against_blind(*pair, lower) == said
+    assert against_blind(pair[0], None, lower) == ""
+
+
+def test_numbers_for_readers():
+    assert [number(v) for v in (None, 0.91239, 31.25, 1234.5)] == ["–", "0.912", "31.2", "1,234.5"]
+    assert [clock(v) for v in (8.42, 185, 7860)] == ["8.4 s", "3 min 05 s", "2 h 11 min"]
