@@ -99,4 +99,5 @@ def _decoded(ids: list[int], tokenizer: PreTrainedTokenizerBase) -> str:
     # Decoders drop a space at the start of a text, so the run is decoded behind a letter.
     anchor = vocabulary(tokenizer).encode("a", opening=True)
     before = tokenizer.decode(anchor)
-    return str(tokenizer.decode([*anchor, *ids]))[len(before) :].translate(_VISIBLE)
+    text = tokenizer.decode([*anchor, *ids], clean_up_tokenization_spaces=False)
+    return str(text)[len(before) :].translate(_VISIBLE)

@@ -16,7 +16,9 @@ from mmtune.templates.vocabulary import vocabulary
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-_SLOT = re.compile(r"( ?)MMTUNE(\d{4})SLOT( ?)")
+# A rare kind of space stands on both sides of a mark: where it is gone, the template strips the text.
+_PAD = "\u2009"
+_SLOT = re.compile(f"({_PAD}?)MMTUNE(\\d{{4}})SLOT({_PAD}?)")
 _FIX = "choose a template by name, for example template: vicuna_v1"
 
 
@@ -115,7 +117,9 @@ class TokenizerTemplate:
     def _rendered(self, roles: tuple[Role, ...]) -> str:
         from jinja2 import TemplateError
 
-        messages = [{"role": role, "content": f" MMTUNE{n:04d}SLOT "} for n, role in enumerate(roles)]
+        messages = [
+            {"role": role, "content": f"{_PAD}MMTUNE{n:04d}SLOT{_PAD}"} for n, role in enumerate(roles)
+        ]
         try:
             return str(self._tokenizer.apply_chat_template(messages, tokenize=False))
         except (TemplateError, TypeError, ValueError) as error:

@@ -35,6 +35,8 @@ class Plain:
         segments: list[Segment] = []
         for turn in open_turns(turns, generate):
             if turn.role == "user":
+                # Not supervised, though empty: two captions in a row stay two texts.
+                segments.append(TextSegment("", control=True))
                 segments += [s for s in images.segments(turn.text) if isinstance(s, ImageSegment)]
             elif turn.role == "assistant":
                 segments.append(TextSegment(turn.text, supervised=True))

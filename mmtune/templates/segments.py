@@ -56,7 +56,8 @@ def encode(
     """Tokenise segments; ids and mask cannot disagree, because each id comes out of one segment's mask.
 
     Neighbouring segments are tokenised as one text where the mask does not change, and cut where it does: at
-    that cut generation starts, so training sees the ids that generation will see.
+    that cut generation starts, so training sees the ids that generation will see. An empty segment cuts as well
+    if its mask differs.
 
     Args:
         segments: what a template rendered.
@@ -72,15 +73,16 @@ def encode(
     for segment in segments:
         if isinstance(segment, ImageSegment):
             writer.image()
-        elif segment.control:
-            pieces = words.split_special(segment.text)
-            for number, piece in enumerate(pieces):
-                if number % 2:
-                    writer.special(piece, segment.supervised)
-                elif piece:
-                    writer.text(piece, segment.supervised, control=True)
-        elif segment.text:
-            writer.text(segment.text, segment.supervised, control=False)
+            continue
+        writer.mask_with(segment.supervised)
+        if not segment.control:
+            writer.text(segment.text, control=False)
+            continue
+        for number, piece in enumerate(words.split_special(segment.text)):
+            if number % 2:
+                writer.special(piece)
+            else:
+                writer.text(piece, control=True)
     writer.flush()
     ids, supervised = writer.ids, writer.mask
     if words.adds_bos if add_bos is None else add_bos:
@@ -133,23 +135,26 @@ class _Writer:
         self._opening = True
         self._eat_left = False
 
-    def text(self, text: str, supervised: bool, *, control: bool) -> None:
+    def mask_with(self, supervised: bool) -> None:
         if supervised != self._supervised:
             self.flush()
             self._supervised = supervised
-        self._texts.append(text)
-        self._control = self._control and control
+
+    def text(self, text: str, *, control: bool) -> None:
+        if text:
+            self._texts.append(text)
+            self._control = self._control and control
 
     def image(self) -> None:
         self.flush()
         self._append([IMAGE_TOKEN_ID], False)
         self._opening, self._eat_left = True, False
 
-    def special(self, name: str, supervised: bool) -> None:
+    def special(self, name: str) -> None:
         if name in self._words.eats_left and self._texts:
             self._texts = ["".join(self._texts).rstrip()]
         self.flush()
-        self._append([self._words.special_ids[name]], supervised)
+        self._append([self._words.special_ids[name]], self._supervised)
         self._opening = self._words.opens_after_special
         self._eat_left = name in self._words.eats_right
 

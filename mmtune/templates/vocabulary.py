@@ -159,7 +159,7 @@ def _open_text(pipeline: dict[str, Any]) -> Callable[[str], str]:
             step["add_prefix_space"] = False
     for step in _steps(pipeline.get("normalizer"), "normalizers"):
         if step["type"] == "Prepend":
-            opened = _with_space
+            opened = step["prepend"].__add__
             # An empty Prepend does nothing, and leaves no empty pipeline behind.
             step["prepend"] = ""
     return opened

@@ -1,0 +1,82 @@
+"""Looking templates up, and what they render."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from mmtune.errors import UserError
+from mmtune.records import Turn
+from mmtune.templates import TEMPLATES, ImageSegment, encode, get_template, rendered_text
+
+QUESTION = Turn("user", "<image>\nWhat?")
+ANSWER = Turn("assistant", "A cat.")
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("plain", "<image>A cat.\n"),
+        ("vicuna_v1", "S USER: <image>\nWhat? ASSISTANT: A cat.</s>"),
+        (
+            "chatml",
+            "<|im_start|>system\nS<|im_end|><|im_start|>user\n<image>\nWhat?<|im_end|>"
+            "<|im_start|>assistant\nA cat.<|im_end|>",
+        ),
+        (
+            "qwen",
+            "<|im_start|>system\nS<|im_end|>\n<|im_start|>user\n<image>\nWhat?<|im_end|>\n"
+            "<|im_start|>assistant\nA cat.<|im_end|>\n",
+        ),
+    ],
+)
+def test_a_system_turn_replaces_the_templates_own(name: str, text: str) -> None:
+    assert rendered_text(get_template(name).render((Turn("system", "S"), QUESTION, ANSWER))) == text
+
+
+def test_an_empty_system_turn_leaves_the_block_out() -> None:
+    turns = (Turn("system", ""), QUESTION, ANSWER)
+    assert rendered_text(get_template("v1").render(turns)).startswith("USER: ")
+    assert rendered_text(get_template("qwen").render(turns)).startswith("<|im_start|>user")
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_images_are_numbered_through_the_record(name: str) -> None:
+    turns = (Turn("user", "<image> and <image>?"), ANSWER, Turn("user", "and <image>?"), ANSWER)
+    images = [s.index for s in get_template(name).render(turns) if isinstance(s, ImageSegment)]
+    assert images == [0, 1, 2]
+
+
+def test_an_unknown_name_is_told_the_nearest() -> None:
+    with pytest.raises(UserError, match="did you mean 'vicuna_v1'"):
+        get_template("vicuna-v1")
+    with pytest.raises(UserError, match=r"choose one of plain, .*tokenizer"):
+        get_template("zzz")
+
+
+def test_the_tokenizers_own_template_needs_a_tokenizer(tokenizer: Callable[[str], Any]) -> None:
+    with pytest.raises(UserError, match="none is loaded"):
+        get_template("tokenizer")
+    with pytest.raises(UserError, match="no chat template of its own"):
+        get_template("tokenizer", tokenizer("llama"))
+
+
+def test_vicuna_ends_with_a_token_that_the_tokenizer_has(tokenizer: Callable[[str], Any]) -> None:
+    assert get_template("v1", tokenizer("llama")) is TEMPLATES["vicuna_v1"]
+    qwen = tokenizer("qwen")
+    fitted = get_template("v1", qwen)
+    assert fitted.stop == (qwen.eos_token,)
+    encoded = encode(fitted.render((QUESTION, ANSWER)), qwen)
+    assert (encoded.ids[-1], encoded.supervised[-1]) == (qwen.eos_token_id, True)
+
+
+def test_a_template_that_does_not_fit_warns(
+    tokenizer: Callable[[str], Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    get_template("chatml", tokenizer("llama"))
+    assert "<|im_end|> is no token" in caplog.text
+    caplog.clear()
+    get_template("chatml", tokenizer("llama_chatml"))
+    assert not caplog.text
