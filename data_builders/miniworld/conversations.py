@@ -19,8 +19,8 @@ _OTHERS = {
     "digit": 3.0,
     "word": 2.5,
     "position": 2.5,
-    "size_comparison": 1.0,
-    "number_comparison": 1.0,
+    "size_comparison": 1.5,
+    "number_comparison": 3.0,
 }
 # Reading is what takes longest to learn, so whatever can be read is asked first.
 _READING = ("digit", "word")

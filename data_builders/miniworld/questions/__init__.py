@@ -68,7 +68,10 @@ def ask(
     if family.fair:
         answer = draws.choice(sorted({solution.answer for _, solution in solved}))
         solved = [pair for pair in solved if pair[1].answer == answer]
-    arguments, solution = ledger.rarest(family.name, solved, draws)
+    chosen = ledger.rarest(family.name, solved, draws)
+    if chosen is None:
+        return None
+    arguments, solution = chosen
     phrasing = draws.below(len(family.phrasings[arguments.get("form", "ask")]))
     return word_question(family, arguments, solution, phrasing)
 

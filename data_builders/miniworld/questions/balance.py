@@ -14,7 +14,7 @@ class Ledger:
 
     Scenes are not balanced (some classes are frequent, some numbers rare), but what is asked about them
     can be: among all that a scene allows to ask, the combination of subject and answer that was asked
-    least is taken.
+    least is taken. Where a family's scenes tend to one side, what would deepen the imbalance is not asked.
     """
 
     def __init__(self) -> None:
@@ -22,13 +22,28 @@ class Ledger:
 
     def rarest(
         self, family: str, solved: Sequence[tuple[Arguments, Solution]], draws: Draws
-    ) -> tuple[Arguments, Solution]:
-        """Take the candidate that was asked least, at random among equals, and enter it."""
+    ) -> tuple[Arguments, Solution] | None:
+        """Take the candidate that was asked least, at random among equals, and enter it; None if none may be."""
+        solved = [
+            (arguments, solution) for arguments, solution in solved if not self._tilted(family, solution)
+        ]
+        if not solved:
+            return None
         keys = [_key(family, arguments, solution) for arguments, solution in solved]
         least = min(self._given[key] for key in keys)
         choice = draws.choice([number for number, key in enumerate(keys) if self._given[key] == least])
         self._given[keys[choice]] += 1
+        chosen = solved[choice][1]
+        if chosen.tilt:
+            self._given[family, chosen.subject, chosen.tilt[0]] += 1
         return solved[choice]
+
+    def _tilted(self, family: str, solution: Solution) -> bool:
+        """Whether what is the case here has been asked about more often than its opposite."""
+        if solution.tilt is None:
+            return False
+        case, opposite = (self._given[family, solution.subject, side] for side in solution.tilt)
+        return case > opposite
 
 
 def _key(family: str, arguments: Arguments, solution: Solution) -> tuple[str, str, str]:

@@ -22,6 +22,8 @@ class Solution:
         words: what the phrasing's fields are filled with.
         subject: what the question is about, as far as its wording tells; answers are balanced for each.
         fact: the fact asked for; one conversation asks for it once, in whatever words.
+        tilt: (what is the case, its opposite), where it is these that must be asked about equally often for
+            the subject and not the answers, because scenes tend to the one side.
     """
 
     answer: str
@@ -29,6 +31,7 @@ class Solution:
     words: Mapping[str, str]
     subject: str
     fact: tuple[str, ...]
+    tilt: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

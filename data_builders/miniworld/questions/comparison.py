@@ -32,7 +32,9 @@ def _solve_number(scene: Scene, arguments: Arguments) -> Solution | None:
     evidence = tuple(item.id for item in (*first, *second))
     words = {"first": plural(names[0]), "second": plural(names[1])}
     answer = "yes" if len(first) > len(second) else "no"
-    return Solution(answer, evidence, words, "more", ("more", *sorted(names)))
+    # There are more often more stars than flags than the other way round, and the question names both.
+    tilt = names if answer == "yes" else names[::-1]
+    return Solution(answer, evidence, words, " ".join(sorted(names)), ("more", *sorted(names)), tilt)
 
 
 def _solve_size(scene: Scene, arguments: Arguments) -> Solution | None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -184,16 +185,18 @@ def test_no_question_is_answered_by_its_words(converse) -> None:
     world, ledger = World(seed=9), Ledger()
     asked: dict[str, list[Question]] = defaultdict(list)
     everything = []
-    for index in range(2000):
+    for index in range(1600):
         scene = world.scene(index)
         found = converse(scene, Draws(4, index), ledger)
         everything.append(found)
         for question in found:
             asked[question.family].append(question)
     for family, chance in _CHANCE.items():
-        assert len(asked[family]) > 250
+        assert len(asked[family]) > 100
         accuracy = _blind_accuracy(asked[family])
-        assert accuracy < chance + (0.13 if family == "count" else 0.07), (family, accuracy)
+        # Four standard errors of a guess over the half that is answered, and what is left of imbalance.
+        noise = 4 * np.sqrt(chance * (1 - chance) / (len(asked[family]) / 2))
+        assert accuracy < chance + noise + (0.1 if family == "count" else 0.02), (family, accuracy)
     for family in ("existence", "number_comparison"):
         share = np.mean([question.answer == "yes" for question in asked[family]])
         assert abs(share - 0.5) < 0.06, (family, share)
@@ -219,7 +222,7 @@ def _check_turn_order(conversations: list[list[Question]]) -> None:
         answers = [question.answer == "yes" for question in questions if question.family == "existence"]
         for place, answer in enumerate(answers):
             places[place].append(answer)
-        for before, after in zip(answers, answers[1:], strict=False):
+        for before, after in pairwise(answers):
             following[before].append(after)
     for found in (*following.values(), *places.values()):
         if len(found) > 200:
@@ -230,9 +233,10 @@ def test_existence_is_fair_for_each_class() -> None:
     """Rare classes and frequent ones alike: the name alone tells nothing."""
     world, ledger = World(seed=3), Ledger()
     answers = defaultdict(list)
-    for index in range(2000):
-        for _ in range(2):
-            question = ask(FAMILIES["existence"], world.scene(index), Draws(6, index), ledger)
+    for index in range(1000):
+        scene, draws = world.scene(index), Draws(6, index)
+        for _ in range(3):
+            question = ask(FAMILIES["existence"], scene, draws, ledger)
             answers[question.arguments["class"]].append(question.answer == "yes")
     assert len(answers) == 14
     for name, found in answers.items():
