@@ -56,7 +56,7 @@ def encode(
     """Tokenise segments; ids and mask cannot disagree, because each id comes out of one segment's mask.
 
     Neighbouring segments are tokenised as one text where the mask does not change, and cut where it does: at
-    that cut generation starts, so training sees the ids that generation will see. An empty segment cuts as well
+    that cut generation starts, so training sees the ids that generation will see. An empty segment cuts too
     if its mask differs.
 
     Args:
