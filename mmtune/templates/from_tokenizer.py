@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mmtune.errors import UserError
+from mmtune.errors import RecordError, UserError
 from mmtune.records import Role, Turn
 from mmtune.templates.base import ImageCounter, open_turns
 from mmtune.templates.segments import Segment, TextSegment
@@ -67,7 +67,21 @@ class TokenizerTemplate:
         return (self._end.strip(),)
 
     def render(self, turns: Sequence[Turn], *, generate: bool = False) -> list[Segment]:
-        """See ``Template.render``."""
+        """See ``Template.render``.
+
+        Raises:
+            RecordError: the chat template refuses these roles, such as a system turn.
+        """
+        try:
+            return self._segments(turns, generate)
+        except UserError as error:
+            raise RecordError(error.what, fix=error.fix) from error
+
+    def fit(self, tokenizer: PreTrainedTokenizerBase) -> TokenizerTemplate:
+        """The same for another tokenizer."""
+        return self if tokenizer is self._tokenizer else TokenizerTemplate(tokenizer)
+
+    def _segments(self, turns: Sequence[Turn], generate: bool) -> list[Segment]:
         turns = open_turns(turns, generate)
         roles = (*(turn.role for turn in turns), *(("assistant",) if generate else ()))
         images = ImageCounter()
@@ -85,10 +99,6 @@ class TokenizerTemplate:
                 answered = turns[piece.turn].role == "assistant"
                 segments.append(TextSegment(piece.filled(turns[piece.turn].text), supervised=answered))
         return segments
-
-    def fit(self, tokenizer: PreTrainedTokenizerBase) -> TokenizerTemplate:
-        """The same for another tokenizer."""
-        return self if tokenizer is self._tokenizer else TokenizerTemplate(tokenizer)
 
     def _control(self, text: str, after_answer: bool) -> list[Segment]:
         if not after_answer:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mmtune.errors import UserError
+from mmtune.errors import RecordError, UserError
 from mmtune.records import Turn
 from mmtune.templates import TextSegment, encode, get_template, rendered_text
 
@@ -95,7 +95,7 @@ def test_marks_in_a_text_are_text(with_template: Callable[[str], Any]) -> None:
 
 def test_turns_that_the_template_refuses(with_template: Callable[[str], Any]) -> None:
     own = get_template("tokenizer", with_template(INST))
-    with pytest.raises(UserError, match="No system role"):
+    with pytest.raises(RecordError, match="No system role"):
         own.render((Turn("system", "S"), *TURNS))
 
 
@@ -120,5 +120,5 @@ def test_templates_that_cannot_teach_are_refused(
 def test_answers_must_all_end_alike(with_template: Callable[[str], Any]) -> None:
     jinja = "{% for m in messages %}{{ m.content }}{% if loop.last %}<|im_end|>{% else %}<|im_start|>{% endif %}{% endfor %}"
     own = get_template("tokenizer", with_template(jinja))
-    with pytest.raises(UserError, match="ends some answers"):
+    with pytest.raises(RecordError, match="ends some answers"):
         own.render(TURNS)
