@@ -35,6 +35,9 @@ class _Zero(Engine):
 
         self._deepspeed = deepspeed
         logging.getLogger("DeepSpeed").setLevel(logging.WARNING)
+        # its shared-memory collectives for CPU ranks are compiled at first use: minutes, and a lock file that a
+        # killed run leaves for the next one to wait on; gloo does the same work
+        deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
         deepspeed.init_distributed(dist_init_required=False)
 
     def wrap(
