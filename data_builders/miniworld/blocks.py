@@ -42,6 +42,8 @@ class Block:
     settings: WorldSettings
     out: str
     parts: str
+    annotated: bool
+    """Whether COCO and Visual Genome rows are written, too."""
 
     @property
     def part(self) -> Path:
@@ -85,12 +87,12 @@ def _rows(
         yield "tune", [to_llava(tune_record(scene, image, conversation(scene, draws(_TUNE), ledger)))]
     if split == "train":
         yield "align", [to_llava(align_record(scene, image, draws(_ALIGN)))]
-    if split == "val":
-        return
     if split == "test":
         questions = quiz(scene, draws(_QUIZ), ledger)
         yield "vqa_questions", vqa.question_rows(questions, number)
         yield "vqa_annotations", vqa.annotation_rows(questions, number)
+    if not block.annotated:
+        return
     yield "coco_images", [coco.image_row(scene, number, name)]
     yield "coco_instances", coco.instance_rows(scene, number, visible_masks(scene))
     yield "coco_captions", coco.caption_rows(coco_captions(scene, draws(_CAPTIONS)), number)

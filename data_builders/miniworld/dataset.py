@@ -9,7 +9,7 @@ import logging
 import multiprocessing
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -54,12 +54,13 @@ def build(
     seed: int = 0,
     workers: int = 1,
     world: WorldSettings | None = None,
+    annotated: Sequence[str] = ("test",),
     progress: Callable[[int, int], None] | None = None,
 ) -> Manifest:
     """Write the data set; what is there already and complete is not made again.
 
     The folder then holds ``images/{train,val,test}``, ``llava/{align,tune,val}.json``,
-    ``coco/{train,test}``, ``vg/{train,test}``, ``vqa/{questions,annotations}.json`` and
+    ``coco/SPLIT`` and ``vg/SPLIT`` for the annotated splits, ``vqa/{questions,annotations}.json`` and
     ``pope/{random,popular,adversarial}.json`` over the test scenes, and ``manifest.json``.
 
     Args:
@@ -70,6 +71,7 @@ def build(
         seed: same seed and numbers, same files.
         workers: processes; the files do not depend on it.
         world: what the scenes look like.
+        annotated: splits for which COCO and Visual Genome files are written.
         progress: called with the scenes done and the scenes in all.
 
     Raises:
@@ -79,13 +81,18 @@ def build(
     counts = {"train": train_scenes, "val": val_scenes, "test": test_scenes}
     if min(counts.values()) < 1 or workers < 1:
         raise UserError("a build needs at least one scene of every split, and one worker", str(out))
-    settings = _settings(counts, seed, world or WorldSettings())
+    unknown = set(annotated) - set(counts)
+    if unknown:
+        fix = f"use some of {', '.join(counts)}"
+        raise UserError(f"unknown split to annotate: {', '.join(sorted(unknown))}", str(out), fix)
+    world = world or WorldSettings()
+    settings = _settings(counts, seed, world, annotated)
     found = _finished(out, settings)
     if found:
         log.info("%s is complete already", out)
         return found
     try:
-        return _build(out, settings, counts, seed, workers, world or WorldSettings(), progress)
+        return _build(out, settings, counts, seed, workers, world, progress)
     except OSError as error:
         full = error.errno == errno.ENOSPC
         what = "the disk is full" if full else f"the data set cannot be written: {error.strerror or error}"
@@ -103,8 +110,9 @@ def _build(
     progress: Callable[[int, int], None] | None,
 ) -> Manifest:
     parts = out / f".parts-{_digest(json.dumps(settings, sort_keys=True).encode())[:12]}"
+    annotated = settings["annotated"]
     blocks = [
-        Block(split, first, min(BLOCK, count - first), seed, world, str(out), str(parts))
+        Block(split, first, min(BLOCK, count - first), seed, world, str(out), str(parts), split in annotated)
         for split, count in counts.items()
         for first in range(0, count, BLOCK)
     ]
@@ -153,7 +161,7 @@ def _assemble(
     put("llava/align.json", {"": rows("train", "align")})
     put("llava/tune.json", {"": rows("train", "tune")})
     put("llava/val.json", {"": rows("val", "tune")})
-    for split in ("train", "test"):
+    for split in settings["annotated"]:
         images = {"images": rows(split, "coco_images"), "annotations": rows(split, "coco_instances")}
         put(f"coco/{split}/instances_{split}.json", images, coco.instances_head(info))
         images = {"images": rows(split, "coco_images"), "annotations": rows(split, "coco_captions")}
@@ -181,9 +189,12 @@ def _assemble(
     return Manifest(settings, counts, files, images_of)
 
 
-def _settings(counts: dict[str, int], seed: int, world: WorldSettings) -> dict[str, Any]:
+def _settings(
+    counts: dict[str, int], seed: int, world: WorldSettings, annotated: Sequence[str]
+) -> dict[str, Any]:
     photos = list(available_photos())
     settings = {"format": FORMAT_VERSION, "scenes": counts, "seed": seed, "photos": photos}
+    settings["annotated"] = [split for split in counts if split in annotated]
     # Through JSON, so that it compares equal with what a manifest says.
     plain: dict[str, Any] = json.loads(json.dumps(settings | {"world": asdict(world)}))
     return plain

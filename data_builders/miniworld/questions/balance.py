@@ -23,7 +23,7 @@ class Ledger:
     def rarest(
         self, family: str, solved: Sequence[tuple[Arguments, Solution]], draws: Draws
     ) -> tuple[Arguments, Solution] | None:
-        """Take the candidate that was asked least, at random among equals, and enter it; None if none may be."""
+        """Take and enter the candidate that was asked least, at random among equals; None if none may be."""
         solved = [
             (arguments, solution) for arguments, solution in solved if not self._tilted(family, solution)
         ]

@@ -16,7 +16,7 @@ from data_builders.miniworld.world import World
 from mmtune.errors import UserError
 from mmtune.records import Record, iter_llava
 
-SIZES = {"train_scenes": 24, "test_scenes": 30, "val_scenes": 6, "seed": 4}
+SIZES = {"train_scenes": 24, "test_scenes": 30, "val_scenes": 6, "seed": 4, "annotated": ("train", "test")}
 
 
 @pytest.fixture(scope="module")
@@ -127,6 +127,11 @@ def test_damaged_files_are_made_again(built, tmp_path) -> None:
 def test_other_settings_in_the_same_folder_are_refused(built) -> None:
     with pytest.raises(UserError, match="built with other settings"):
         build(built, **{**SIZES, "seed": 5})
+
+
+def test_unknown_splits_are_refused(tmp_path) -> None:
+    with pytest.raises(UserError, match="unknown split to annotate: dev"):
+        build(tmp_path, annotated=("dev",))
 
 
 def test_no_scenes_are_refused(tmp_path) -> None:
