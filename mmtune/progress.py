@@ -57,6 +57,7 @@ class Progress:
         self.unit = unit
         self.done = 0
         self.note = ""
+        self._written: int | None = None
         self._stream = stream
         self._every_s = every_s
         self._bar: RichProgress | None = None
@@ -73,7 +74,7 @@ class Progress:
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
-        elif time.monotonic() - self._start >= 2.0:
+        elif time.monotonic() - self._start >= 2.0 and self._written != self.done:
             self._write_line()
 
     def advance(self, units: int = 1, note: str | None = None) -> None:
@@ -114,7 +115,7 @@ class Progress:
         )
 
     def _write_line(self) -> None:
-        self._last_line = time.monotonic()
+        self._last_line, self._written = time.monotonic(), self.done
         stream = self._stream or sys.stderr
         stream.write(self.line() + "\n")
         stream.flush()
