@@ -96,8 +96,8 @@ def build(
     except OSError as error:
         full = error.errno == errno.ENOSPC
         what = "the disk is full" if full else f"the data set cannot be written: {error.strerror or error}"
-        fix = "free some space and run it again; finished parts are kept" if full else None
-        raise UserError(what, str(error.filename or out), fix) from error
+        advice = "free some space and run it again; finished parts are kept" if full else None
+        raise UserError(what, str(error.filename or out), advice) from error
 
 
 def _build(
