@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 _NEGATIVE_WORDS = ("No", "not", "no")
 _WORD = re.compile(r"[^\W\d_]+")
@@ -93,10 +93,3 @@ def confusion_scores(tp: float, fp: float, tn: float, fn: float) -> dict[str, fl
 
 def _ratio(part: float, whole: float) -> float | None:
     return part / whole if whole else None
-
-
-def mean_defined(values: Sequence[float | None]) -> float | None:
-    """Mean of the values, or None where there is none or one of them is undefined."""
-    if not values or any(value is None for value in values):
-        return None
-    return sum(value for value in values if value is not None) / len(values)

@@ -12,6 +12,7 @@ _LABELS = {
     "accuracy": "accuracy",
     "accuracy_fixed": "accuracy, quirks mended",
     "f1": "F1",
+    "object_f1": "object F1",
     "yes_ratio": "share of yes",
     "unparsed": "neither yes nor no",
     "chair_i": "CHAIR-i",

@@ -98,17 +98,19 @@ def _card(key: tuple[str, str], rows: Sequence[Row]) -> Card | None:
         image = load_image(Path(folder), name)
     except UserError:  # it was there during the run and is not any more: the sheet can do without it
         return None
-    shown = _some(rows)
-    rest = [row for row in rows if row not in shown]
+    # POPE's splits share questions: what was asked and answered alike stands here once.
+    distinct = list({(row["question"], row["prediction"], row["right"]): row for row in rows}.values())
+    shown = _some(distinct)
+    rest = [row for row in distinct if row not in shown]
     wrong = sum(not row["right"] for row in rest)
     return Card(thumbnail(image), name, tuple(shown), len(rest) - wrong, wrong)
 
 
 def _some(rows: Sequence[Row]) -> list[Row]:
-    """A few answers of an image: wrong ones first, of as many tasks as possible, no question twice."""
-    distinct = list({(row["question"], row["prediction"]): row for row in rows}.values())
-    wrong = [row for row in distinct if not row["right"]]
-    right = [row for row in distinct if row["right"]]
+    """A few answers of an image: wrong ones before right ones, of as many tasks as possible; short ones
+    first."""
+    wrong = [row for row in rows if not row["right"]]
+    right = [row for row in rows if row["right"]]
     picked = [*_spread(wrong)[: _ANSWERS - 2], *_spread(right)][:_ANSWERS]
     return sorted(picked, key=lambda row: len(row["prediction"]))
 
