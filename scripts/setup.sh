@@ -25,7 +25,7 @@ find_python() {
 
 # What was installed depends on these; a stamp with another key means that set-up runs again.
 stamp_key() { # $1: interpreter
-    { cat "$ROOT/setup.py" "$ROOT/pyproject.toml" "${CONSTRAINTS:-/dev/null}"; "$1" -V; echo "$ROOT"; } |
+    { cat "$ROOT/setup.py" "${CONSTRAINTS:-/dev/null}"; "$1" -V; echo "$ROOT"; } |
         cksum | tr -d ' \n'
 }
 
@@ -37,28 +37,32 @@ make_venv() { # $1: interpreter
     "$1" -m venv "$VENV"
 }
 
+is_set_up() { # $1: run or test, $2: key; what the tests need includes what a run needs
+    [ -x "$VENV/bin/python" ] && cat "$VENV/.stamp-test" "$VENV/.stamp-$1" 2>/dev/null | grep -qxF "$2"
+}
+
+# Every step that may fail says `|| exit`: inside `set_up … && …` the shell would ignore `set -e`.
 set_up() ( # $1: run (the project alone) or test (with all that the tests need)
-    set -euo pipefail
-    python="$(find_python)"
+    set -uo pipefail
+    python="$(find_python)" || exit
     key="$(stamp_key "$python")"
-    for stamp in "$VENV/.stamp-test" "$VENV/.stamp-$1"; do # what the tests need includes what a run needs
-        if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$key" ]; then exit 0; fi
-    done
-    mkdir -p "$VENV"
+    is_set_up "$1" "$key" && exit 0
+    mkdir -p "$VENV" || exit
     if command -v flock >/dev/null; then # two scripts started at once must not install into one folder at once
         exec 9>"$VENV.lock"
-        flock 9
-        if [ -f "$VENV/.stamp-$1" ] && [ "$(cat "$VENV/.stamp-$1")" = "$key" ]; then exit 0; fi
+        flock 9 || exit
+        is_set_up "$1" "$key" && exit 0
     fi
     echo "Setting up $VENV (once; it downloads PyTorch, some minutes on a home connection)"
-    make_venv "$python"
+    make_venv "$python" || exit
     rm -f "$VENV"/.stamp-*
     what="$ROOT"
     [ "$1" = run ] || what="$ROOT[$1]"
     quiet=-qq # in a log only errors; on a terminal a person sees the downloads
     [ ! -t 1 ] || quiet=
     "$VENV/bin/python" -m pip install $quiet --disable-pip-version-check \
-        ${CONSTRAINTS:+--constraint "$CONSTRAINTS"} --editable "$what"
+        ${CONSTRAINTS:+--constraint "$CONSTRAINTS"} --editable "$what" ||
+        stop "pip could not install mmtune into $VENV (see above); mend that and run the same script again."
     echo "$key" >"$VENV/.stamp-$1"
 )
 
