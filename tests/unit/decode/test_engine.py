@@ -194,6 +194,23 @@ def test_too_little_memory_halves_the_batch(llama: Engine, questions: list[Reque
         hook.remove()
 
 
+@pytest.mark.parametrize(
+    ("language", "template"), [("llama", "plain"), ("qwen2", "tokenizer"), ("qwen3", "chatml")]
+)
+def test_every_template_can_be_answered(make_bundle: Any, language: str, template: str) -> None:
+    engine = Engine(make_bundle(language, template=template))
+    requests = [ask("What is it?", photo(1)), ask("Is there a cup in it?", photo(1))]
+    answers = engine.generate(requests, Settings(LENGTH))
+    assert [answer.ids for answer in answers] == [reference(engine, request, LENGTH) for request in requests]
+
+
+def test_a_language_model_in_bfloat16_beside_a_float32_tower(make_bundle: Any) -> None:
+    bundle = make_bundle("qwen3")
+    bundle.model.language.to(torch.bfloat16)
+    (answer,) = Engine(bundle).generate([ask("What is it?", photo(1))], Settings(4, logprobs=True))
+    assert len(answer.logprobs or ()) == len(answer.ids) > 0
+
+
 def test_the_model_is_left_as_it_was(llama: Engine) -> None:
     model = llama.model
     model.train()
