@@ -19,12 +19,19 @@ TOWERS = ("clip", "siglip", "open_clip")
 IMAGE = "image"
 
 
-def make_config(backbones: dict[str, str], tower: str = "clip", language: str = "llama", **changes: Any) -> ModelConfig:
+def make_config(
+    backbones: dict[str, str],
+    tower: str = "clip",
+    language: str = "llama",
+    *,
+    dtype: Any = "float32",
+    **changes: Any,
+) -> ModelConfig:
     """Settings of a model of two tiny backbones."""
     settings: dict[str, Any] = {
         "vision": VisionConfig(backbones[tower]),
         "projector": ProjectorConfig("mlp"),
-        "language": LanguageConfig(backbones[language]),
+        "language": LanguageConfig(backbones[language], dtype),
     }
     return ModelConfig(**(settings | changes))
 

@@ -137,7 +137,11 @@ def test_geometry_is_read_from_the_preprocessor(backbones, tmp_path):
     folder = Path(shutil.copytree(backbones["open_clip"].removeprefix("open_clip:"), tmp_path / "oc"))
     file = folder / "open_clip_config.json"
     content = json.loads(file.read_text())
-    content["preprocess_cfg"] = {"mean": [0.1, 0.2, 0.3], "interpolation": "bilinear", "resize_mode": "squash"}
+    content["preprocess_cfg"] = {
+        "mean": [0.1, 0.2, 0.3],
+        "interpolation": "bilinear",
+        "resize_mode": "squash",
+    }
     file.write_text(json.dumps(content))
     open_clip = build_vision(VisionConfig(f"open_clip:{folder}")).geometry
     assert (open_clip.mean, open_clip.resample, open_clip.fit) == ((0.1, 0.2, 0.3), "bilinear", "stretch")

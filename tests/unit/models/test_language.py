@@ -1,0 +1,125 @@
+"""Language models: what is mended, what is refused."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from mmtune.errors import UserError
+from mmtune.models.config import LanguageConfig
+from mmtune.models.language import load_language
+from tests.unit.models.rows import save_other_language
+
+
+def copied(backbones: dict[str, str], tmp_path: Path, *without: str) -> Path:
+    return Path(shutil.copytree(backbones["llama"], tmp_path / "lm", ignore=shutil.ignore_patterns(*without)))
+
+
+def edit(file: Path, **changes: object) -> None:
+    content = json.loads(file.read_text())
+    content.update(changes)
+    file.write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize("kind", ["llama", "qwen2", "qwen3", "mistral", "gemma"])
+def test_packed_attention_is_installed(backbones, kind):
+    model, tokenizer = load_language(LanguageConfig(backbones[kind]))
+    assert model.config._attn_implementation == "mmtune_packed"
+    assert tokenizer.pad_token_id is not None
+    assert next(model.parameters()).dtype == torch.float32
+
+
+def test_dtype(backbones):
+    model, _ = load_language(LanguageConfig(backbones["llama"], dtype="bfloat16"))
+    assert {p.dtype for p in model.parameters()} == {torch.bfloat16}
+
+
+def test_meta_needs_the_config_and_tokenizer_only(backbones, tmp_path):
+    folder = copied(backbones, tmp_path, "*.safetensors")
+    model, tokenizer = load_language(LanguageConfig(str(folder)), meta=True)
+    real, _ = load_language(LanguageConfig(backbones["llama"]))
+    assert all(p.is_meta for p in model.parameters())
+    assert {n: p.shape for n, p in model.named_parameters()} == {
+        n: p.shape for n, p in real.named_parameters()
+    }
+    assert len(tokenizer) > 0
+
+
+def test_the_embedding_of_a_pad_that_is_also_the_end_learns(backbones, tmp_path):
+    folder = copied(backbones, tmp_path)
+    edit(folder / "config.json", pad_token_id=2, eos_token_id=2)
+    edit(folder / "tokenizer_config.json", pad_token="</s>")
+    model, tokenizer = load_language(LanguageConfig(str(folder)))
+    assert tokenizer.pad_token_id == tokenizer.eos_token_id == 2
+    model(input_ids=torch.tensor([[5, 2, 6]]), use_cache=False).logits.sum().backward()
+    assert model.get_input_embeddings().weight.grad[2].abs().sum() > 0
+
+
+def test_generation_settings_of_vicuna_can_be_saved(backbones, tmp_path):
+    folder = copied(backbones, tmp_path)
+    (folder / "generation_config.json").write_text(
+        json.dumps({"temperature": 0.9, "top_p": 0.6, "do_sample": False})
+    )
+    model, _ = load_language(LanguageConfig(str(folder)))
+    model.save_pretrained(tmp_path / "saved")
+
+
+def test_tokenizer_longer_than_the_embeddings_is_refused(backbones, tmp_path):
+    folder = copied(backbones, tmp_path)
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer.add_tokens([f"<extra{i}>" for i in range(3)])
+    tokenizer.save_pretrained(folder)
+    with pytest.raises(
+        UserError, match=r"the tokenizer has \d+ tokens, the language model only \d+ embeddings"
+    ):
+        load_language(LanguageConfig(str(folder)))
+
+
+def test_capped_attention_scores_are_refused(tmp_path):
+    import transformers
+
+    folder = save_other_language(tmp_path / "gemma", "gemma")
+    transformers.Gemma2Config(hidden_size=32, num_hidden_layers=1).save_pretrained(folder)
+    with pytest.raises(UserError, match="caps its attention scores"):
+        load_language(LanguageConfig(str(folder)), meta=True)
+
+
+@pytest.mark.parametrize(
+    ("without", "message"),
+    [
+        ("config.json", "no config.json"),
+        ("*.safetensors", "cannot be loaded"),
+        ("tokenizer*", "tokenizer cannot be loaded"),
+    ],
+)
+def test_missing_files(backbones, tmp_path, without, message):
+    with pytest.raises(UserError, match=message):
+        load_language(LanguageConfig(str(copied(backbones, tmp_path, without))))
+
+
+def test_missing_folder_and_other_models(backbones):
+    with pytest.raises(UserError, match="no such model folder"):
+        load_language(LanguageConfig("./nowhere"))
+    with pytest.raises(UserError):
+        load_language(LanguageConfig(backbones["clip"]))
+
+
+def test_incomplete_and_damaged_weights(backbones, tmp_path):
+    from safetensors.torch import load_file, save_file
+
+    folder = copied(backbones, tmp_path)
+    weights = folder / "model.safetensors"
+    tensors = load_file(weights)
+    del tensors["model.layers.1.mlp.up_proj.weight"]
+    save_file(tensors, weights, metadata={"format": "pt"})
+    with pytest.raises(UserError, match=r"lacks 1 weights, the first is model\.layers\.1\.mlp\.up_proj"):
+        load_language(LanguageConfig(str(folder)))
+    weights.write_bytes(weights.read_bytes()[:1000])
+    with pytest.raises(UserError, match="cannot be loaded"):
+        load_language(LanguageConfig(str(folder)))
