@@ -46,6 +46,8 @@ class Phases:
         self.out = out
         self._records = out / ".phases"
         self._key = ""
+        self.seconds: dict[str, float] = {}
+        """How long each phase took in all, whenever that was."""
 
     def run(self, name: str, inputs: Any, work: Callable[[Path], Result]) -> Result:
         """Do a phase, or take its result from the record.
@@ -63,6 +65,7 @@ class Phases:
         before = self.read(name)
         if before and before.key == self._key and before.done and folder.exists():
             log.info("%s: done already, in %s", name, folder)
+            self.seconds[name] = before.seconds
             return before.result or {}
         if folder.exists() and any(folder.iterdir()):
             if before is None:
@@ -75,13 +78,19 @@ class Phases:
                 log.info("%s: starts anew, because what it depends on has changed", name)
                 shutil.rmtree(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        self._write(name, Phase(self._key))
-        log.info("%s: %s", name, "goes on" if before and before.key == self._key else "starts")
+        stopped = before is not None and before.key == self._key and not before.done
+        spent = before.seconds if before is not None and stopped else 0.0
+        log.info("%s: %s", name, "goes on" if stopped else "starts")
         start = time.monotonic()
-        result = work(folder)
-        spent = time.monotonic() - start
-        self._write(name, Phase(self._key, True, spent, result))
-        log.info("%s: took %s", name, clock(spent))
+        self._write(name, Phase(self._key, seconds=spent))
+        try:
+            result = work(folder)
+        except BaseException:
+            self._write(name, Phase(self._key, seconds=spent + time.monotonic() - start))
+            raise
+        self.seconds[name] = spent + time.monotonic() - start
+        self._write(name, Phase(self._key, True, self.seconds[name], result))
+        log.info("%s: took %s", name, clock(self.seconds[name]))
         return result
 
     def read(self, name: str) -> Phase | None:

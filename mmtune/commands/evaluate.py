@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> None:
         raise UserError("Which checkpoint, and where to?", fix="give CHECKPOINT and --out FOLDER")
     tasks = [parse_task(text) for text in args.task]
     if args.miniworld:
-        from mmtune.quickstart import miniworld_tasks
+        from mmtune.quickstart.evaluation import miniworld_tasks
 
         tasks += miniworld_tasks(args.miniworld, args.limit)
     from eval.runner import run as evaluate

@@ -28,8 +28,8 @@ def run(args: argparse.Namespace) -> None:
     """Run all phases; phases that are finished and unchanged are not run again."""
     from mmtune.quickstart import run as run_quickstart
 
-    results = run_quickstart(args.out, scale=args.scale, seed=args.seed)
+    report, results = run_quickstart(args.out, scale=args.scale, seed=args.seed)
     from mmtune.commands.metrics_table import show_metrics
 
     show_metrics(results)
-    sys.stdout.write(f"report: {args.out / 'report.html'}\n")
+    sys.stdout.write(f"report: {report}\n")

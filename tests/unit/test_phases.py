@@ -74,6 +74,30 @@ def test_a_stopped_phase_finds_its_folder_as_it_left_it(tmp_path):
     assert Phases(tmp_path).read("train").done
 
 
+def test_time_before_a_stop_counts(tmp_path, monkeypatch):
+    from mmtune import phases
+
+    now = [0.0]
+    monkeypatch.setattr(phases.time, "monotonic", lambda: now[0])
+
+    def stopped(folder: Path) -> dict:
+        now[0] += 60.0
+        raise KeyboardInterrupt
+
+    def going_on(folder: Path) -> dict:
+        now[0] += 5.0
+        return {}
+
+    with pytest.raises(KeyboardInterrupt):
+        Phases(tmp_path).run("train", "inputs", stopped)
+    again = Phases(tmp_path)
+    again.run("train", "inputs", going_on)
+    assert again.seconds == {"train": 65.0}
+    later = Phases(tmp_path)
+    later.run("train", "inputs", going_on)
+    assert later.seconds == {"train": 65.0}
+
+
 def test_a_stopped_phase_with_other_inputs_starts_anew(tmp_path):
     def stopped(folder: Path) -> dict:
         (folder / "half").write_text("x")
