@@ -1,4 +1,4 @@
-"""Pretrain the small Llama-shaped language model on text that miniworld and the templates write, without images."""
+"""Pretrain the small Llama-shaped language model on text that miniworld and the templates write."""
 
 from __future__ import annotations
 
@@ -27,18 +27,20 @@ SHAPE = {
 }
 
 UNSUPERVISED_WEIGHT = 0.1
-"""Weight of the tokens of scenes and questions: they are mostly chance, and only teach the language's form."""
+"""Weight of the tokens of scenes and questions: mostly chance, they only teach the form of the language."""
 
 Document = tuple[list[int], list[bool]]
 """Token ids, and which of them belong to an answer."""
 
 
-def build_model(vocab_size: int, bos: int | None, eos: int, pad: int, seed: int) -> Any:
+def build_model(vocab_size: int, *, eos: int, pad: int, seed: int) -> Any:
     """Make the untrained model: Llama layers, rotary positions, tied embeddings."""
     from transformers import LlamaConfig, LlamaForCausalLM
 
     torch.manual_seed(seed)
-    config = LlamaConfig(vocab_size=vocab_size, bos_token_id=bos, eos_token_id=eos, pad_token_id=pad, **SHAPE)
+    config = LlamaConfig(
+        vocab_size=vocab_size, bos_token_id=None, eos_token_id=eos, pad_token_id=pad, **SHAPE
+    )
     return LlamaForCausalLM(config)
 
 
@@ -61,7 +63,7 @@ def length_batches(documents: Sequence[Document], tokens: int, seed: int) -> lis
 
 
 def collate(documents: Sequence[Document], pad: int) -> tuple[Tensor, Tensor]:
-    """Right-pad documents into ids (documents, length) and next-token loss weights (documents, length - 1)."""
+    """Right-pad into ids (documents, length) and the weights of next-token losses (documents, length - 1)."""
     length = max(len(ids) for ids, _ in documents)
     ids = torch.full((len(documents), length), pad)
     weights = torch.zeros(len(documents), length)
@@ -78,7 +80,7 @@ def pretrain(
     pad: int,
     out: Path,
     steps: int,
-    tokens_per_step: int = 12288,
+    tokens_per_step: int = 8192,
     lr: float = 3e-3,
     seed: int = 0,
 ) -> None:

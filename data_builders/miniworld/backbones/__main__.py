@@ -1,0 +1,174 @@
+"""Build the two embedded backbones: ``python -m data_builders.miniworld.backbones [--part …] [--out …]``."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import logging
+import os
+import platform
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from data_builders.miniworld.backbones import BACKBONES
+
+log = logging.getLogger(__name__)
+
+IMAGE_TEXT_SEED = 1000
+LANGUAGE_SEED = 2000
+TOKENIZER_DOCUMENTS = 6000
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Parse the command line and build the parts that it names."""
+    parser = argparse.ArgumentParser(prog="build_backbones", description=__doc__)
+    parser.add_argument("--part", choices=("image_text", "language", "all"), default="all")
+    parser.add_argument("--out", type=Path, default=BACKBONES, help="folder of the backbones")
+    parser.add_argument("--image-text-steps", type=int, default=1200)
+    parser.add_argument("--groups", type=int, default=16000, help="scenes, each with three variants")
+    parser.add_argument("--language-steps", type=int, default=2400)
+    parser.add_argument("--documents", type=int, default=40000, help="texts for the language model")
+    parser.add_argument("--threads", type=int, default=1, help="another number may round differently")
+    arguments = parser.parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    os.environ.setdefault("OMP_NUM_THREADS", str(arguments.threads))
+    import torch
+
+    torch.set_num_threads(arguments.threads)
+    tokenizer = _tokenizer()
+    if arguments.part in ("image_text", "all"):
+        build_image_text(
+            arguments.out / "image_text", tokenizer, arguments.groups, arguments.image_text_steps
+        )
+    if arguments.part in ("language", "all"):
+        build_language(arguments.out / "language", tokenizer, arguments.documents, arguments.language_steps)
+
+
+def _tokenizer() -> Any:
+    from data_builders.miniworld.backbones.corpus import documents
+    from data_builders.miniworld.backbones.tokenizer import train_tokenizer
+    from data_builders.miniworld.world import World
+    from mmtune.templates.segments import rendered_text
+
+    log.info("training the tokenizer")
+    texts = (rendered_text(d) for d in documents(World(seed=LANGUAGE_SEED), TOKENIZER_DOCUMENTS))
+    return train_tokenizer(texts)
+
+
+def objects_at(place: float) -> int:
+    """Objects that the picture at this place of the curriculum (0 to 1) may have."""
+    return 1 if place < 0.15 else 2 if place < 0.3 else 3 if place < 0.45 else 5
+
+
+def build_image_text(folder: Path, tokenizer: Any, groups: int, steps: int) -> None:
+    """Train and store the image-text model.
+
+    Args:
+        folder: where it goes, in open_clip's own layout.
+        tokenizer: the shared tokenizer.
+        groups: scenes to render, each with three variants.
+        steps: optimiser steps.
+    """
+    import numpy as np
+    import torch
+    from torch import Tensor
+
+    from data_builders.miniworld.backbones import image_text
+    from data_builders.miniworld.backbones.captions import contrastive_caption
+    from data_builders.miniworld.backbones.tokenizer import EOS, PAD, save_caption_tokenizer
+    from data_builders.miniworld.backbones.variants import variants, with_fewer
+    from data_builders.miniworld.world import World
+
+    started = time.monotonic()
+    world = World(seed=IMAGE_TEXT_SEED)
+    rng = np.random.default_rng(IMAGE_TEXT_SEED)
+    log.info("rendering %d scenes and their variants", groups)
+    simple = [with_fewer(world.scene(k), objects_at(k / groups), rng) for k in range(groups)]
+    scenes = [variants(scene, 4, rng) for scene in simple]
+    side = world.settings.size
+    pictures = np.empty((groups, 4, side, side, 3), dtype=np.uint8)
+    for row, group in enumerate(scenes):
+        for column, scene in enumerate(group):
+            pictures[row, column] = world.render(scene)
+
+    end, pad = tokenizer.token_to_id(EOS), tokenizer.token_to_id(PAD)
+
+    def encode(captions: Sequence[str]) -> Tensor:
+        ids = torch.full((len(captions), image_text.CONTEXT), pad)
+        for row, caption in enumerate(tokenizer.encode_batch(list(captions))):
+            kept = [*caption.ids[: image_text.CONTEXT - 1], end]
+            ids[row, : len(kept)] = torch.tensor(kept)
+        return ids
+
+    config = image_text.model_config(tokenizer.get_vocab_size(), side)
+    model = image_text.build_model(config, seed=0)
+    image_text.pretrain(
+        model,
+        pictures,
+        lambda group, variant, draws: contrastive_caption(scenes[group][variant], draws),
+        encode,
+        end=end,
+        out=folder,
+        steps=steps,
+    )
+    image_text.save(model, config, folder)
+    save_caption_tokenizer(tokenizer, folder / "tokenizer")
+    _write_build(folder, {"groups": groups, "steps": steps, "seed": IMAGE_TEXT_SEED}, started)
+
+
+def build_language(folder: Path, tokenizer: Any, documents: int, steps: int) -> None:
+    """Train and store the language model with its tokenizer.
+
+    Args:
+        folder: where it goes, as transformers saves it.
+        tokenizer: the shared tokenizer.
+        documents: texts to write and learn from.
+        steps: optimiser steps.
+    """
+    from data_builders.miniworld.backbones import corpus, language_model
+    from data_builders.miniworld.backbones.tokenizer import language_tokenizer
+    from data_builders.miniworld.world import World
+    from mmtune.templates.segments import encode
+
+    started = time.monotonic()
+    words = language_tokenizer(tokenizer)
+    folder.mkdir(parents=True, exist_ok=True)
+    words.save_pretrained(folder)
+    log.info("writing %d texts", documents)
+    encoded = [encode(text, words) for text in corpus.documents(World(seed=LANGUAGE_SEED), documents)]
+    model = language_model.build_model(len(words), eos=words.eos_token_id, pad=words.pad_token_id, seed=0)
+    language_model.pretrain(
+        model, [(e.ids, e.supervised) for e in encoded], pad=words.pad_token_id, out=folder, steps=steps
+    )
+    model.half().save_pretrained(folder)
+    _write_build(folder, {"documents": documents, "steps": steps, "seed": LANGUAGE_SEED}, started)
+
+
+def _write_build(folder: Path, settings: dict[str, Any], started: float) -> None:
+    """Record how the folder's weights were made, beside them."""
+    import open_clip
+    import torch
+    import transformers
+
+    weights = sorted(folder.glob("*.safetensors"))
+    row = {
+        **settings,
+        "minutes": round((time.monotonic() - started) / 60, 1),
+        "threads": torch.get_num_threads(),
+        "versions": {
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "transformers": transformers.__version__,
+            "open_clip": open_clip.__version__,
+        },
+        "sha256": {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in weights},
+    }
+    (folder / "build.json").write_text(json.dumps(row, indent=2) + "\n", encoding="utf-8")
+    log.info("wrote %s", folder)
+
+
+if __name__ == "__main__":
+    main()
