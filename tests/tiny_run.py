@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from tests.tiny_models import tiny_clip, tiny_llama
 COLOURS = {"red": (220, 30, 30), "green": (30, 200, 40), "blue": (40, 60, 220)}
 
 
-def write_records(folder: Path, count: int, *, text_only: range = range(0), every_text: int = 3) -> Path:
+def write_records(folder: Path, count: int, *, text_only: Collection[int] = (), every_text: int = 3) -> Path:
     """Records about plain coloured images.
 
     Args:

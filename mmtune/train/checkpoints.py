@@ -37,6 +37,12 @@ def complete_checkpoints(out: Path) -> list[Path]:
     return sorted((path for path in found if _NAME.search(path.name)), key=step_of)
 
 
+def newest_of(path: str) -> str:
+    """A checkpoint folder as it is; for a run's folder its newest checkpoint."""
+    found = [] if (Path(path) / checkpoint.MANIFEST).is_file() else complete_checkpoints(Path(path))
+    return str(found[-1]) if found else path
+
+
 def step_of(folder: Path) -> int:
     """The step that a checkpoint was saved at."""
     return int(checkpoint.read_manifest(folder)["step"])

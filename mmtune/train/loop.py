@@ -6,7 +6,7 @@ import logging
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
@@ -82,7 +82,10 @@ class _Run:
         self.objective = get_objective(recipe.objective)
         start = resume.find(recipe)
         training_state.seed_everything(recipe.seed)
-        self.bundle = build(recipe.model, template=recipe.template, seed=recipe.seed)
+        model = recipe.model
+        if model.checkpoint is not None:
+            model = replace(model, checkpoint=checkpoints.newest_of(model.checkpoint))
+        self.bundle = build(model, template=recipe.template, seed=recipe.seed)
         self._prepare_parts(self.bundle)
         if start is not None:
             checkpoints.load_weights(start, self.bundle)
@@ -114,7 +117,7 @@ class _Run:
         if recipe.engine.gradient_checkpointing:
             model.enable_gradient_checkpointing()
         stages.apply(model, recipe.stage)
-        stages.set_dtypes(model.parts(), self.engine.dtype)
+        stages.set_dtypes(model.parts(), learns=self.engine.weights_dtype, frozen=self.engine.dtype)
         rows = stages.part_rows(model.parts(), recipe.stage, recipe.optim)
         log.info("%s", stages.render(rows, recipe.stage.name))
 
@@ -272,8 +275,7 @@ class _Run:
                 "loss": progress.loss,
                 "validation_loss": progress.validation_loss,
                 "supervised_tokens": progress.supervised_tokens,
-                "engine": self.engine.name,
-                "world": self.engine.world,
+                "engine": self.engine.describe(),
             },
         }
         folder = checkpoints.save(self.engine, self.bundle, recipe, progress, manifest, with_state=with_state)

@@ -142,11 +142,11 @@ def _index(items: list[Any], step: str, dotted: str) -> int:
     return int(step)
 
 
-_VARIABLE = re.compile(r"\$(?:\{(\w+)\}|([A-Za-z_]\w*))")
+_VARIABLE = re.compile(r"\$(?:\{(\w+)(?::-([^}]*))?\}|([A-Za-z_]\w*))")
 
 
 def _expand(value: Any, where: str) -> Any:
-    """Put environment variables (``$DATA``, ``${DATA}``) and ``~`` into every text of the recipe."""
+    """Put environment variables (``$DATA``, ``${DATA}``, ``${DATA:-default}``) and ``~`` into every text."""
     if isinstance(value, dict):
         return {key: _expand(item, where) for key, item in value.items()}
     if isinstance(value, list):
@@ -155,7 +155,9 @@ def _expand(value: Any, where: str) -> Any:
         return value
 
     def lookup(match: re.Match[str]) -> str:
-        name = match[1] or match[2]
+        name = match[1] or match[3]
+        if name not in os.environ and match[2] is not None:
+            return match[2]
         if name not in os.environ:
             raise UserError(
                 f"the recipe uses the environment variable {name}, which is not set",

@@ -57,15 +57,15 @@ def set_training_mode(model: VisionLanguageModel, stage: StageConfig) -> None:
                 module.training = True
 
 
-def set_dtypes(parts: Mapping[str, nn.Module], compute: torch.dtype) -> None:
-    """Hold what learns in float32 (the master weights) and what is frozen in the type of the arithmetic.
+def set_dtypes(parts: Mapping[str, nn.Module], *, learns: torch.dtype, frozen: torch.dtype) -> None:
+    """Hold what learns in one type (of the master weights) and what is frozen in another (of the arithmetic).
 
     Buffers keep their type: rotary frequencies in bfloat16 would shift positions.
     """
     for part in parts.values():
         for parameter in part.parameters():
             if parameter.is_floating_point():
-                parameter.data = parameter.data.to(torch.float32 if parameter.requires_grad else compute)
+                parameter.data = parameter.data.to(learns if parameter.requires_grad else frozen)
 
 
 def learning_rate(stage: StageConfig, optim: OptimConfig, part: str) -> float | None:

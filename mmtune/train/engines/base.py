@@ -50,19 +50,25 @@ class Engine(ABC):
 
     model: nn.Module
     """The plain model, also after wrapping."""
-    wrapped: Callable[..., Any]
+    wrapped: Any
     """What runs a forward pass."""
     optimizer: Optimizer
 
     def __init__(self, config: EngineConfig, topology: Topology) -> None:
         self.config = config
         self.topology = topology
+        self._owns_group = False
         self.device = choose_device(config, topology)
         self.dtype = torch.bfloat16 if config.precision == "bf16" else torch.float32
         _set_threads(config, topology, self.device)
         if self.distributed:
             export(topology)
             self._start_process_group()
+
+    @property
+    def weights_dtype(self) -> torch.dtype:
+        """Type in which ``wrap`` wants the weights that learn: float32, unless masters are made elsewhere."""
+        return torch.float32
 
     @property
     def rank(self) -> int:
@@ -147,8 +153,8 @@ class Engine(ABC):
         self.sum(0.0)
 
     def close(self) -> None:
-        """Leave the process group."""
-        if self.distributed and dist.is_initialized():
+        """Leave the process group, if this engine has made it."""
+        if self._owns_group:
             dist.destroy_process_group()
 
     def _start_process_group(self) -> None:
@@ -161,6 +167,7 @@ class Engine(ABC):
                 world_size=self.world,
                 timeout=timedelta(minutes=self.config.timeout_minutes),
             )
+            self._owns_group = True
 
 
 def choose_device(config: EngineConfig, topology: Topology) -> torch.device:

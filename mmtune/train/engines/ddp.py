@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any, ClassVar
 
@@ -20,7 +19,7 @@ class Ddp(Single):
     name: ClassVar[str] = "ddp"
     distributed: ClassVar[bool] = True
 
-    def _wrapped(self, model: nn.Module) -> Callable[..., Any]:
+    def _wrapped(self, model: nn.Module) -> Any:
         # every trainable parameter gets a gradient from every row, so there are no unused ones to look for
         return DistributedDataParallel(model, gradient_as_bucket_view=True)
 

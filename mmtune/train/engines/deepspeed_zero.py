@@ -35,10 +35,15 @@ class _Zero(Engine):
 
         self._deepspeed = deepspeed
         logging.getLogger("DeepSpeed").setLevel(logging.WARNING)
-        # its shared-memory collectives for CPU ranks are compiled at first use: minutes, and a lock file that a
-        # killed run leaves for the next one to wait on; gloo does the same work
+        # Its shared-memory collectives for CPU ranks are compiled at first use: minutes, and a lock file that
+        # a killed run leaves for the next one to wait on. gloo does the same work.
         deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
         deepspeed.init_distributed(dist_init_required=False)
+
+    @property
+    def weights_dtype(self) -> torch.dtype:
+        """DeepSpeed makes float32 masters of its own out of weights in the type of the arithmetic."""
+        return self.dtype
 
     def wrap(
         self,
@@ -112,10 +117,10 @@ class _Zero(Engine):
 
     def _optimizer_numbers(self) -> int:
         """Master weights that this rank's optimiser holds."""
-        inner = getattr(self.optimizer, "optimizer", self.optimizer)
+        optimizer: Any = self.optimizer
         if self.stage == 3:
-            return sum(int(group.numel()) for group in self.optimizer.fp32_partitioned_groups_flat)
-        return sum(int(p.numel()) for group in inner.param_groups for p in group["params"])
+            return sum(int(group.numel()) for group in optimizer.fp32_partitioned_groups_flat)
+        return sum(int(p.numel()) for group in optimizer.optimizer.param_groups for p in group["params"])
 
     def _trainable_numbers(self) -> int:
         trainable = [name for name, p in self.model.named_parameters() if p.requires_grad]
@@ -123,17 +128,17 @@ class _Zero(Engine):
 
     def row(self, *, last: bool) -> AbstractContextManager[None]:
         """Tell DeepSpeed whether the optimiser steps after this row."""
-        self.wrapped.set_gradient_accumulation_boundary(last)  # type: ignore[attr-defined]
+        self.wrapped.set_gradient_accumulation_boundary(last)
         return nullcontext()
 
     def backward(self, loss: Tensor) -> None:
         """Add the gradient; DeepSpeed averages over ranks, the loss is a sum."""
-        self.wrapped.backward(loss * self.world)  # type: ignore[attr-defined]
+        self.wrapped.backward(loss * self.world)
 
     def step(self) -> float:
         """Clip and update, as DeepSpeed was told at the start."""
-        self.wrapped.step()  # type: ignore[attr-defined]
-        norm = self.wrapped.get_global_grad_norm()  # type: ignore[attr-defined]
+        self.wrapped.step()
+        norm = self.wrapped.get_global_grad_norm()
         return float(norm) if norm is not None else 0.0
 
     def part_states(self, parts: Sequence[str]) -> PartStates:
@@ -165,9 +170,7 @@ class _Zero(Engine):
 
     def save_state(self, folder: Path) -> None:
         """DeepSpeed's own files, without frozen parameters."""
-        self.wrapped.save_checkpoint(  # type: ignore[attr-defined]
-            str(folder), tag=_TAG, save_latest=False, exclude_frozen_parameters=True
-        )
+        self.wrapped.save_checkpoint(str(folder), tag=_TAG, save_latest=False, exclude_frozen_parameters=True)
 
     def load_state(self, folder: Path) -> None:
         """DeepSpeed's own files.
@@ -181,9 +184,7 @@ class _Zero(Engine):
                 str(folder),
                 "resume with the engine that wrote it",
             )
-        loaded, _ = self.wrapped.load_checkpoint(  # type: ignore[attr-defined]
-            str(folder), tag=_TAG, load_module_strict=False
-        )
+        loaded, _ = self.wrapped.load_checkpoint(str(folder), tag=_TAG, load_module_strict=False)
         if loaded is None:
             raise UserError("DeepSpeed could not read its training state", str(folder))
 
@@ -198,8 +199,8 @@ class _Zero(Engine):
             "device": str(self.device),
             "precision": self.config.precision,
             "optimizer": type(self.optimizer).__name__,
-            "zero_stage": self.wrapped.zero_optimization_stage(),  # type: ignore[attr-defined]
-            "partitioned_parameters": sum(hasattr(p, "ds_id") for p in parameters),
+            "zero_stage": self.wrapped.zero_optimization_stage(),
+            "partitioned_parameters": len([p for p in parameters if hasattr(p, "ds_id")]),
             "parameters_full": sum(self._full_sizes.values()),
             "parameters_held": held,
             "trainable_full": self._trainable_numbers(),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import warnings
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, ClassVar
 
@@ -23,12 +23,15 @@ class Fsdp2(Single):
     distributed: ClassVar[bool] = True
     sharded: ClassVar[bool] = True
 
-    def _wrapped(self, model: nn.Module) -> Callable[..., Any]:
+    def _wrapped(self, model: nn.Module) -> Any:
         mesh = init_device_mesh(self.device.type, (self.world,))
         policy = MixedPrecisionPolicy()
         if self.dtype == torch.bfloat16:
             policy = MixedPrecisionPolicy(param_dtype=torch.bfloat16, reduce_dtype=torch.float32)
-        for unit in model.blocks():  # type: ignore[operator]
+        # the logits are a view of the language model's output, and nothing changes them through autograd
+        warnings.filterwarnings("ignore", message="FSDP2-wrapped module .* returned a view")
+        blocks: Any = model.blocks
+        for unit in blocks():
             fully_shard(unit, mesh=mesh, mp_policy=policy)
         fully_shard(model, mesh=mesh, mp_policy=policy)
         return model
@@ -48,10 +51,8 @@ class Fsdp2(Single):
         return float(norm.full_tensor() if isinstance(norm, DTensor) else norm)
 
     def _whole(self, tensor: Tensor) -> Tensor:
-        full = tensor.detach().full_tensor() if isinstance(tensor, DTensor) else tensor.detach()
-        if self.rank != 0:
-            return torch.empty(0)
-        return full.to("cpu", copy=True)
+        full = tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+        return full.detach().to("cpu", copy=True) if self.rank == 0 else torch.empty(0)
 
     def _layout(self, tensor: Tensor, parameter: nn.Parameter) -> Tensor:
         assert isinstance(parameter, DTensor)

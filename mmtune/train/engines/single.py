@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, ClassVar
@@ -38,7 +38,7 @@ class Single(Engine):
         self._trainable = [p for p in model.parameters() if p.requires_grad]
         self._verify()
 
-    def _wrapped(self, model: nn.Module) -> Callable[..., Any]:
+    def _wrapped(self, model: nn.Module) -> Any:
         return model
 
     def _verify(self) -> None:

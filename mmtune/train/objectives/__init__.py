@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from mmtune.batch import PackedBatch
 from mmtune.errors import UserError
-from mmtune.train.objectives.sft import sft
+from mmtune.train.objectives.sft import Forward, supervised_sum
 
-Objective = Callable[[nn.Module, PackedBatch], Tensor]
+Objective = Callable[[Forward, PackedBatch], Tensor]
 """(model, row) -> the loss summed over the row's supervised tokens; the loop divides by the global count."""
 
-OBJECTIVES: dict[str, Objective] = {"sft": sft}
+OBJECTIVES: dict[str, Objective] = {"sft": supervised_sum}
 
 
 def get_objective(name: str) -> Objective:

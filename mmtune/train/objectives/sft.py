@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from mmtune.batch import IGNORE, PackedBatch
+
+Forward = Callable[[PackedBatch], Tensor]
+"""A model, wrapped or not: a row to its logits at supervised positions."""
 
 CHUNK = 1024
 """Positions whose softmax is in memory at one time."""
 
 
-def sft(model: nn.Module, batch: PackedBatch) -> Tensor:
+def supervised_sum(model: Forward, batch: PackedBatch) -> Tensor:
     """Cross-entropy summed over a row's supervised tokens: a scalar with a graph, 0 where there are none."""
     logits = model(batch)
     return cross_entropy_sum(logits, batch.targets[batch.targets != IGNORE])
