@@ -58,7 +58,12 @@ setup(
     python_requires=">=3.10",
     packages=[*find_packages(include=["mmtune*", "data_builders*", "eval*"]), "mmtune.recipes"],
     package_dir={"mmtune.recipes": "recipes"},
-    package_data={"mmtune.recipes": ["**/*.yaml"], "mmtune": DATA, "data_builders": DATA, "eval": DATA},
+    package_data={
+        "mmtune.recipes": ["**/*.yaml", "**/*.json"],
+        "mmtune": DATA,
+        "data_builders": DATA,
+        "eval": DATA,
+    },
     install_requires=REQUIRED,
     extras_require=EXTRAS,
     entry_points={"console_scripts": ["mmtune = mmtune.cli:main"]},

@@ -7,6 +7,8 @@ import os
 import sys
 from pathlib import Path
 
+from data_builders import BUILDERS, get_builder
+
 SUMMARY = "Build data: images, records and benchmark files in their official formats."
 EXAMPLE = """
 mmtune build miniworld --out OUT/data
@@ -16,7 +18,7 @@ mmtune build miniworld --out OUT/data --seed 1 --train-scenes 20000 --workers 8
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``mmtune build``."""
-    parser.add_argument("builder", choices=["miniworld"], help="what to build")
+    parser.add_argument("builder", choices=list(BUILDERS), help="what to build")
     parser.add_argument("--out", type=Path, required=True, help="folder to write to")
     parser.add_argument("--seed", type=int, default=0, help="same seed and counts, same files (default 0)")
     parser.add_argument("--train-scenes", type=int, default=8000, help="scenes to train on (default 8000)")
@@ -27,7 +29,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Build and say what is there."""
-    from data_builders.miniworld import build
     from mmtune.progress import Progress
 
     with Progress(None, "build scenes", unit="scene") as progress:
@@ -36,7 +37,7 @@ def run(args: argparse.Namespace) -> None:
             progress.total = total
             progress.advance(done - progress.done)
 
-        manifest = build(
+        manifest = get_builder(args.builder)(
             args.out,
             train_scenes=args.train_scenes,
             val_scenes=args.val_scenes,

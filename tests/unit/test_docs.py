@@ -67,6 +67,22 @@ def test_paths_that_documents_name_are_there():
     assert missing == []
 
 
+def test_every_place_for_a_method_is_there():
+    """The table of CONTRIBUTING: the registry that a row names is in the folder that it names."""
+    rows = re.findall(
+        r"^\| an? [^|]+ \| `([^`]+)`[^|]* \| `(\w+)`[^|]*\|$",
+        (ROOT / "CONTRIBUTING.md").read_text(),
+        re.MULTILINE,
+    )
+    assert len(rows) > 8
+    for folder, name in rows:
+        base = ROOT if name == "VERBS" else ROOT / folder
+        code = "".join(
+            path.read_text(encoding="utf-8") for path in [*base.glob("*.py"), *base.glob("*/*.py")]
+        )
+        assert re.search(rf"^(def )?{name}\b", code, re.MULTILINE), f"{name} is not in {folder}"
+
+
 def test_the_list_of_recipe_keys_is_fresh():
     text = (ROOT / "docs" / "recipe-keys.txt").read_text(encoding="utf-8")
     assert text == describe_settings() + "\n", "run: mmtune train --keys > docs/recipe-keys.txt"
