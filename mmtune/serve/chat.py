@@ -61,9 +61,10 @@ def open_file(path: str | Path) -> Image:
     """
     from mmtune.images.decoding import load_image
 
-    file = Path(path).expanduser()
-    with contextlib.suppress(OSError, RuntimeError):  # what cannot be resolved is refused just below
-        file = file.resolve()
+    try:
+        file = Path(path).expanduser().resolve(strict=True)
+    except (OSError, RuntimeError, ValueError) as error:
+        raise UserError("There is no such image file", str(path), "check the path") from error
     return load_image(file.parent, file.name)
 
 
