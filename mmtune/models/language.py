@@ -16,6 +16,7 @@ from mmtune.models.pretrained import first_line, load_pretrained
 log = logging.getLogger(__name__)
 
 DTYPES: dict[str, Any] = {"float32": torch.float32, "bfloat16": torch.bfloat16, "auto": "auto"}
+_TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model")
 _SAMPLING = {"temperature": 1.0, "top_p": 1.0, "top_k": 50, "min_p": None, "typical_p": 1.0}
 """Settings that only sampling reads, with the value that means nothing."""
 
@@ -65,9 +66,11 @@ def empty_language(name: str, dtype: torch.dtype = torch.float32) -> Any:
     settings = _settings(name)
     try:
         with torch.device("meta"):
-            return AutoModelForCausalLM.from_config(
+            model = AutoModelForCausalLM.from_config(
                 settings, dtype=dtype, attn_implementation=attention.ATTENTION
             )
+        model.tie_weights()  # transformers 5.0 leaves this out on the meta device
+        return model
     except (ValueError, RuntimeError, TypeError) as error:
         raise UserError(f"the language model cannot be built: {first_line(error)}", name) from error
 
@@ -95,6 +98,9 @@ def load_tokenizer(name: str) -> Any:
     """
     from transformers import AutoTokenizer
 
+    # Some versions of transformers answer with an empty tokenizer where there is none.
+    if all(find_file(name, file) is None for file in _TOKENIZER_FILES):
+        raise UserError("there is no tokenizer", name, "keep the tokenizer's files beside the model's")
     try:
         tokenizer = AutoTokenizer.from_pretrained(name)
     except (OSError, ValueError, KeyError, ImportError, TypeError) as error:

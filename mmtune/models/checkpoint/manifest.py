@@ -13,6 +13,13 @@ FORMAT = 1
 """Version of the folder's layout; it goes up when an older mmtune could not read a newer folder."""
 MANIFEST = "mmtune.json"
 
+_NEEDED = {
+    "vision": ("files", "reference", "library", "config", "geometry"),
+    "projector": ("files", "reference", "vision_width", "language_width"),
+    "language": ("files", "reference"),
+}
+"""What the loader reads of each part."""
+
 
 def read_manifest(folder: str | Path) -> dict[str, Any]:
     """Content of a checkpoint's ``mmtune.json``.
@@ -32,8 +39,10 @@ def read_manifest(folder: str | Path) -> dict[str, Any]:
             str(folder),
             "use the mmtune version that wrote it, or a newer one",
         )
-    missing = [f"parts.{part}" for part in PARTS if part not in content.get("parts", {})]
-    missing += [key for key in ("template", "image_policy", "model") if key not in content]
+    missing = [key for key in ("template", "image_policy", "model", "parts") if key not in content]
+    for part in PARTS:
+        entry = content.get("parts", {}).get(part, {})
+        missing += [f"parts.{part}.{key}" for key in _NEEDED[part] if key not in entry]
     if missing:
         raise UserError(
             f"the checkpoint's {MANIFEST} lacks {missing[0]}", str(folder), "save the checkpoint again"

@@ -16,6 +16,7 @@ SIDE = 32
 IMAGE_TOKENS = 16
 LANGUAGES = ("llama", "qwen2", "qwen3", "mistral", "gemma")
 TOWERS = ("clip", "siglip", "open_clip")
+PAIRS = [*((tower, "llama") for tower in TOWERS), *(("clip", language) for language in LANGUAGES[1:])]
 IMAGE = "image"
 
 
