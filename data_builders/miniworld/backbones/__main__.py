@@ -27,10 +27,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="build_backbones", description=__doc__)
     parser.add_argument("--part", choices=("image_text", "language", "all"), default="all")
     parser.add_argument("--out", type=Path, default=BACKBONES, help="folder of the backbones")
-    parser.add_argument("--image-text-steps", type=int, default=1200)
-    parser.add_argument("--groups", type=int, default=16000, help="scenes, each with three variants")
-    parser.add_argument("--language-steps", type=int, default=2400)
-    parser.add_argument("--documents", type=int, default=40000, help="texts for the language model")
+    parser.add_argument("--image-text-steps", type=int, default=1500)
+    parser.add_argument("--groups", type=int, default=24000, help="scenes, each with a variant")
+    parser.add_argument("--language-steps", type=int, default=1200)
+    parser.add_argument("--documents", type=int, default=30000, help="texts for the language model")
     parser.add_argument("--threads", type=int, default=1, help="another number may round differently")
     arguments = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
@@ -69,7 +69,7 @@ def build_image_text(folder: Path, tokenizer: Any, groups: int, steps: int) -> N
     Args:
         folder: where it goes, in open_clip's own layout.
         tokenizer: the shared tokenizer.
-        groups: scenes to render, each with three variants.
+        groups: scenes to render, each with a variant.
         steps: optimiser steps.
     """
     import numpy as np
@@ -87,9 +87,9 @@ def build_image_text(folder: Path, tokenizer: Any, groups: int, steps: int) -> N
     rng = np.random.default_rng(IMAGE_TEXT_SEED)
     log.info("rendering %d scenes and their variants", groups)
     simple = [with_fewer(world.scene(k), objects_at(k / groups), rng) for k in range(groups)]
-    scenes = [variants(scene, 4, rng) for scene in simple]
+    scenes = [variants(scene, 2, rng) for scene in simple]
     side = world.settings.size
-    pictures = np.empty((groups, 4, side, side, 3), dtype=np.uint8)
+    pictures = np.empty((groups, 2, side, side, 3), dtype=np.uint8)
     for row, group in enumerate(scenes):
         for column, scene in enumerate(group):
             pictures[row, column] = world.render(scene)
