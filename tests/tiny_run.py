@@ -84,5 +84,7 @@ def write_recipe(folder: Path, **changes: Any) -> Path:
 
 def losses(out: Path) -> list[float]:
     """Training losses that a run has reported, by step."""
-    rows = [json.loads(line) for line in (out / "scalars.jsonl").read_text().splitlines()]
+    rows = [
+        json.loads(line) for line in (out / "scalars.jsonl").read_text().splitlines() if line.endswith("}")
+    ]
     return [row["loss"] for row in sorted(rows, key=lambda row: row["step"]) if "loss" in row]
