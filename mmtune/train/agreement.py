@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from mmtune.data.loader import Step
@@ -50,3 +51,33 @@ def agreed_steps(
         if step is None or stopping:
             return
         yield GlobalStep(step, int(supervised), int(tokens), int(rows))
+
+
+def demand_finite(
+    value: float, what: str, step: GlobalStep, row_losses: Sequence[float], engine: Engine
+) -> None:
+    """Stop the run where a global value is not finite; every rank comes here with the same one.
+
+    Args:
+        value: the loss of the whole step, or the norm of its gradient.
+        what: its name.
+        step: the step.
+        row_losses: summed loss of each of this rank's rows.
+        engine: gathers the ids of the other ranks' records.
+
+    Raises:
+        UserError: names the step and the records of the rows that did it, or of all rows.
+    """
+    if math.isfinite(value):
+        return
+    rows = list(zip(row_losses, step.own.batches, strict=True))
+    spoilt = [batch for loss, batch in rows if not math.isfinite(loss)]
+    gathered = engine.gather(
+        ([i for b in spoilt for i in b.record_ids], [i for _, b in rows for i in b.record_ids])
+    )
+    ids = [i for own, _ in gathered for i in own] or [i for _, own in gathered for i in own]
+    raise UserError(
+        f"the {what} of step {step.own.index + 1} is not finite; its records are {', '.join(ids[:8])}"
+        f"{' …' if len(ids) > 8 else ''}",
+        fix="look at these records, or lower optim.lr; the last checkpoint is from before this step",
+    )

@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 import logging
-import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
 
-from mmtune.errors import UserError
 from mmtune.models.bundle import Bundle, build
-from mmtune.progress import setup_logging
 from mmtune.train import checkpoints, resume, stages, training_state
-from mmtune.train.agreement import GlobalStep, agreed_steps
+from mmtune.train.agreement import GlobalStep, agreed_steps, demand_finite
 from mmtune.train.engines import make_engine
 from mmtune.train.engines.base import Engine
 from mmtune.train.feeding import Feeding, feed
 from mmtune.train.interrupt import StopRequest
 from mmtune.train.objectives import get_objective
-from mmtune.train.recipe import plain, to_yaml
+from mmtune.train.recipe import plain
+from mmtune.train.saving import Saver
 from mmtune.train.schedule import lr_factor
 from mmtune.train.settings import Recipe
-from mmtune.train.telemetry import Silence, StepReport, Telemetry
+from mmtune.train.telemetry import Silence, StepReport, Telemetry, run_folder
 from mmtune.train.training_state import Progress
 from mmtune.train.validation import Validation
 
@@ -51,26 +47,10 @@ def train(recipe: Recipe) -> TrainResult:
     """
     engine = make_engine(recipe.engine)
     try:
-        with _run_folder(recipe, engine), StopRequest() as stop:
+        with run_folder(recipe, engine.rank), StopRequest() as stop:
             return _Run(recipe, engine, stop).train()
     finally:
         engine.close()
-
-
-@contextmanager
-def _run_folder(recipe: Recipe, engine: Engine) -> Iterator[None]:
-    """Log to the run's folder and keep the recipe there."""
-    out = Path(recipe.out)
-    if engine.rank == 0:
-        out.mkdir(parents=True, exist_ok=True)
-        setup_logging(out)
-        (out / "recipe.yaml").write_text(to_yaml(recipe), encoding="utf-8")
-    else:
-        setup_logging(level=logging.WARNING)
-    try:
-        yield
-    finally:
-        setup_logging()
 
 
 class _Run:
@@ -104,6 +84,8 @@ class _Run:
         self.progress = self._restore(start) if start is not None else Progress(recipe=plain(asdict(recipe)))
         self.progress.world = engine.world
         self.total = len(self.loader)
+        self.progress.loader = self.loader.state_dict()
+        self.saver = Saver(recipe, engine, self.bundle, self.feeding, self.progress, self.total)
         self.validation = (
             Validation(
                 recipe, engine, self.bundle, self.objective, self.feeding.validation, self.feeding.held_out
@@ -140,20 +122,18 @@ class _Run:
         if progress.step >= self.total:
             log.info("the run in %s is finished: %d steps are done", self.out, progress.step)
             return self._result(checkpoints.folder_of(self.out, progress.step))
+        self.saver.before_the_first_step()
         with self._telemetry() as telemetry:
-            newest = self._first_checkpoint()
             for step in agreed_steps(self.loader, self.engine, self.stop):
                 telemetry.step(self._step(step))
                 last = progress.step == self.total
                 if self.validation is not None and (last or progress.step % validate_every == 0):
                     self._validate(self.validation, telemetry)
                 if not last and progress.step % save_every == 0:
-                    newest = self._periodic_checkpoint(newest)
-                    telemetry.resume_clock()
-        finished = progress.step == self.total
-        if checkpoints.step_of(newest) < progress.step:
-            newest = self._save(with_state=not finished or recipe.checkpoint.final_state)
-        if not finished:
+                    self.saver.now_and_then()
+                telemetry.resume_clock()
+        newest = self.saver.at_the_end()
+        if progress.step < self.total:
             log.warning(
                 "stopped after step %d of %d; the same command goes on from %s",
                 progress.step,
@@ -191,11 +171,9 @@ class _Run:
             sums.append(row.detach())
         rows = torch.stack(sums).tolist()
         loss = engine.sum(sum(rows))[0] * share
-        if not math.isfinite(loss):
-            self._stop_on_bad_loss(step, rows, "loss")
+        demand_finite(loss, "loss", step, rows, engine)
         norm = engine.step()
-        if not math.isfinite(norm):
-            self._stop_on_bad_loss(step, rows, "gradient")
+        demand_finite(norm, "gradient", step, rows, engine)
         progress.step = step.own.index + 1
         progress.loss = loss
         progress.loader = self.loader.state_dict()
@@ -220,65 +198,9 @@ class _Run:
             group["lr"] = rates[group["part"]] = group["peak_lr"] * factor
         return rates
 
-    def _stop_on_bad_loss(self, step: GlobalStep, rows: list[float], what: str) -> None:
-        """Every rank comes here together, since the loss and the gradient's norm are global."""
-        own = [
-            record
-            for value, batch in zip(rows, step.own.batches, strict=True)
-            if what == "gradient" or not math.isfinite(value)
-            for record in batch.record_ids
-        ]
-        ids = [record for of_rank in self.engine.gather(own) for record in of_rank]
-        raise UserError(
-            f"the {what} of step {step.own.index + 1} is not finite; its records are {', '.join(ids[:8])}"
-            f"{' …' if len(ids) > 8 else ''}",
-            str(self.out),
-            "look at these records, or lower optim.lr; the last checkpoint is from before this step",
-        )
-
     def _validate(self, validation: Validation, telemetry: Telemetry) -> None:
         progress = self.progress
         progress.validation_loss = loss = validation.loss()
         best = progress.best_validation_loss
         progress.best_validation_loss = loss if best is None else min(best, loss)
         telemetry.validation(progress.step, loss, validation.answers())
-
-    def _first_checkpoint(self) -> Path:
-        """Save and read back before the first step, so that a failing save costs seconds and not the run."""
-        existing = checkpoints.complete_checkpoints(self.out)
-        if self.progress.step > 0 and existing:
-            return existing[-1]
-        self.progress.loader = self.loader.state_dict()
-        newest = self._save()
-        checkpoints.verify(
-            newest, self.engine, self.bundle, checkpoints.saved_parts(self.bundle, self.recipe)
-        )
-        return newest
-
-    def _periodic_checkpoint(self, newest: Path) -> Path:
-        """A save that fails in mid-run is reported and the run goes on: what it learnt is only in memory."""
-        try:
-            return self._save()
-        except UserError as error:
-            log.error("%s The run goes on without this checkpoint.", error)
-            return newest
-
-    def _save(self, *, with_state: bool = True) -> Path:
-        recipe, progress = self.recipe, self.progress
-        manifest = {
-            "step": progress.step,
-            "stage": recipe.stage.name,
-            "recipe": plain(asdict(recipe)),
-            "data": self.feeding.manifest(),
-            "training": {
-                "steps": self.total,
-                "loss": progress.loss,
-                "validation_loss": progress.validation_loss,
-                "supervised_tokens": progress.supervised_tokens,
-                "engine": self.engine.describe(),
-            },
-        }
-        folder = checkpoints.save(self.engine, self.bundle, recipe, progress, manifest, with_state=with_state)
-        if self.engine.rank == 0:
-            checkpoints.prune(self.out, recipe.checkpoint.keep)
-        return folder

@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import logging
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from mmtune.progress import Progress
+from mmtune.progress import Progress, setup_logging
+from mmtune.train.recipe import to_yaml
+from mmtune.train.settings import Recipe
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +43,22 @@ class StepReport:
     extra: dict[str, float] = field(default_factory=dict)
 
 
+@contextmanager
+def run_folder(recipe: Recipe, rank: int) -> Iterator[None]:
+    """Log to the run's folder and keep the recipe there; other ranks only warn."""
+    out = Path(recipe.out)
+    if rank == 0:
+        out.mkdir(parents=True, exist_ok=True)
+        setup_logging(out)
+        (out / "recipe.yaml").write_text(to_yaml(recipe), encoding="utf-8")
+    else:
+        setup_logging(level=logging.WARNING)
+    try:
+        yield
+    finally:
+        setup_logging()
+
+
 class Telemetry:
     """Rank 0's reporting.
 
@@ -52,8 +72,7 @@ class Telemetry:
 
     def __init__(self, out: Path, total: int, start: int, title: str, *, tensorboard: bool) -> None:
         self._total = total
-        self._started = self._last = time.monotonic()
-        self._peak_rss = 0.0
+        self._last = time.monotonic()
         out.mkdir(parents=True, exist_ok=True)
         for name in (SCALARS, SAMPLES):
             _forget_after(out / name, start)

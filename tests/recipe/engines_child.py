@@ -14,6 +14,8 @@ from typing import Any
 import torch.distributed as dist
 
 from mmtune.train import objectives
+from mmtune.train.engines import EngineError
+from mmtune.train.engines.deepspeed_zero import Zero3
 from mmtune.train.loop import train
 from mmtune.train.recipe import load_recipe
 
@@ -43,7 +45,25 @@ def main(folder: Path, engines: list[str]) -> None:
         (folder / f"{name}-rank{dist.get_rank()}.json").write_text(json.dumps(report))
         if "error" in report:
             os._exit(1)
+    (folder / f"liar-rank{dist.get_rank()}.json").write_text(json.dumps({"error": lie(folder)}))
     dist.destroy_process_group()
+
+
+def lie(folder: Path) -> str:
+    """What becomes of a ZeRO-3 whose settings say stage 2."""
+    settings = Zero3._settings
+
+    def two(self: Zero3, clip: float | None) -> dict[str, Any]:
+        found = settings(self, clip)
+        found["zero_optimization"]["stage"] = 2
+        return found
+
+    Zero3._settings = two  # type: ignore[method-assign]
+    try:
+        train(load_recipe(folder / "recipe.yaml", ["--engine.name=zero3", f"--out={folder / 'liar'}"]))
+    except EngineError as error:
+        return str(error)
+    return "nothing"
 
 
 def count_images() -> list[int]:

@@ -166,6 +166,12 @@ def test_zero_is_of_the_stage_it_says(
         assert found["parameters_held"] == found["parameters_full"]
 
 
+def test_another_stage_than_the_one_named_is_found_out(project: Path, reports: dict[str, Any]) -> None:
+    for rank in (0, 1):
+        found = json.loads((project / f"liar-rank{rank}.json").read_text())
+        assert "zero3 came out as ZeRO stage 2" in found["error"]
+
+
 @pytest.mark.parametrize("engine", ROUNDED)
 def test_bf16_stays_near_fp32(
     engine: str, project: Path, single: Path, reports: dict[str, dict[str, Any]]

@@ -21,7 +21,7 @@ class Ddp(Single):
 
     def _wrapped(self, model: nn.Module) -> Any:
         # every trainable parameter gets a gradient from every row, so there are no unused ones to look for
-        return DistributedDataParallel(model, gradient_as_bucket_view=True)
+        return DistributedDataParallel(model.to(self.device), gradient_as_bucket_view=True)
 
     def _verify(self) -> None:
         if not isinstance(self.wrapped, DistributedDataParallel):

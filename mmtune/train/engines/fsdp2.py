@@ -28,7 +28,8 @@ class Fsdp2(Single):
         policy = MixedPrecisionPolicy()
         if self.dtype == torch.bfloat16:
             policy = MixedPrecisionPolicy(param_dtype=torch.bfloat16, reduce_dtype=torch.float32)
-        # the logits are a view of the language model's output, and nothing changes them through autograd
+        # fully_shard moves each unit to the GPU when it cuts it, so that no GPU ever holds the whole model.
+        # The logits are a view of the language model's output, and nothing changes them through autograd
         warnings.filterwarnings("ignore", message="FSDP2-wrapped module .* returned a view")
         blocks: Any = model.blocks
         for unit in blocks():

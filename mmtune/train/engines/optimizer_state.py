@@ -52,8 +52,14 @@ def restore(
         layout: places a full CPU tensor of a parameter's shape as that parameter is placed.
 
     Raises:
-        UserError: the state belongs to another choice of learning parts.
+        UserError: there is none, or it belongs to another choice of learning parts.
     """
+    if not (folder / FILE).is_file():
+        raise UserError(
+            "the checkpoint has no optimiser state to go on with",
+            str(folder),
+            "start a new run from its weights with model.checkpoint; checkpoint.final_state keeps the state",
+        )
     with safe_open(str(folder / FILE), framework="pt") as stored:
         keys = set(stored.keys())
         if not keys:  # saved before the first step

@@ -33,13 +33,13 @@ class Single(Engine):
         """Move the model to the device and build AdamW over its trainable parameters."""
         self.model = model
         self.clip = clip
-        self.wrapped = self._wrapped(model.to(self.device))
+        self.wrapped = self._wrapped(model)
         self.optimizer = torch.optim.AdamW(groups_of(model), betas=betas, eps=eps, fused=True)
         self._trainable = [p for p in model.parameters() if p.requires_grad]
         self._verify()
 
     def _wrapped(self, model: nn.Module) -> Any:
-        return model
+        return model.to(self.device)
 
     def _verify(self) -> None:
         if self.wrapped is not self.model:
@@ -62,7 +62,9 @@ class Single(Engine):
         return float(norm)
 
     def _whole(self, tensor: Tensor) -> Tensor:
-        """Full copy on the CPU, detached from what training goes on to change."""
+        """Full copy on rank 0's CPU, detached from what training goes on to change."""
+        if self.rank != 0:
+            return torch.empty(0)
         return tensor.detach().to("cpu", copy=True)
 
     def _layout(self, tensor: Tensor, parameter: nn.Parameter) -> Tensor:
