@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable
+from functools import cache
 
 import torch
 
@@ -28,7 +29,7 @@ def choose_kernel(name: str, device: torch.device) -> str:
     Raises:
         UserError: if ``flash`` is asked for where it cannot run.
     """
-    installed = importlib.util.find_spec("flash_attn") is not None
+    installed = _flash_installed()
     if name == "auto":
         return "flash" if installed and device.type == "cuda" else "sdpa"
     if name == "flash" and not (installed and device.type == "cuda"):
@@ -38,3 +39,8 @@ def choose_kernel(name: str, device: torch.device) -> str:
             "use attention: sdpa" if installed else "install the extra `flash`, or use attention: sdpa",
         )
     return name
+
+
+@cache
+def _flash_installed() -> bool:
+    return importlib.util.find_spec("flash_attn") is not None

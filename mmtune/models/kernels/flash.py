@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import torch
 from torch import Tensor
 
@@ -32,8 +34,7 @@ def flash_documents(
     """
     from flash_attn import flash_attn_varlen_func  # type: ignore[import-not-found]
 
-    ends = torch.tensor((0, *lengths), dtype=torch.int32).cumsum(0, dtype=torch.int32)
-    bounds = ends.to(query.device, non_blocking=True)
+    bounds = _bounds(lengths, query.device)
     longest = max(lengths)
     half = query if query.dtype in (torch.bfloat16, torch.float16) else query.bfloat16()
     out = flash_attn_varlen_func(
@@ -50,3 +51,9 @@ def flash_documents(
         window_size=(-1, -1) if window is None else (window - 1, 0),
     )
     return out.to(query.dtype)
+
+
+@lru_cache(maxsize=8)
+def _bounds(lengths: tuple[int, ...], device: torch.device) -> Tensor:
+    """Where documents begin and end, (documents + 1,) int32; the same for every layer of a step."""
+    return torch.tensor((0, *lengths), dtype=torch.int32).cumsum(0, dtype=torch.int32).to(device)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from types import SimpleNamespace
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -133,6 +136,27 @@ def test_a_packed_row_is_one_row_without_cache():
     x = torch.randn(2, 2, 3, 8)
     with pytest.raises(ValueError, match="batch of one"):
         packed_attention(torch.nn.Module(), x, x, x, None, document_lengths=(3,))
+
+
+def test_flash_kernel_tells_flash_attn_where_documents_are(monkeypatch):
+    """flash-attn needs a GPU: a stand-in with its documented meaning shows what the kernel asks of it."""
+
+    def varlen(
+        q, k, v, starts_q, starts_k, longest_q, longest_k, *, dropout_p, softmax_scale, causal, window_size
+    ):
+        assert starts_q.dtype == torch.int32 and torch.equal(starts_q, starts_k)
+        assert longest_q == longest_k == int(starts_q.diff().max()) and causal and dropout_p == 0.0
+        assert q.dtype == torch.bfloat16 and window_size in ((-1, -1), (2, 0))
+        window = None if window_size[0] < 0 else window_size[0] + 1
+        wide = (x.float() for x in (q, k, v))
+        return by_hand(*wide, starts_q.diff().tolist(), softmax_scale, window).to(q.dtype)
+
+    monkeypatch.setitem(sys.modules, "flash_attn", SimpleNamespace(flash_attn_varlen_func=varlen))
+    query, key = torch.randn(9, 4, 8), torch.randn(9, 2, 8)
+    for window in (None, 3):
+        got = KERNELS["flash"](query, key, key, (5, 4), scale=0.3, window=window, dropout=0.0)
+        assert got.dtype == torch.float32
+        torch.testing.assert_close(got, by_hand(query, key, key, [5, 4], 0.3, window), atol=0.05, rtol=0.05)
 
 
 def test_kernel_is_chosen_for_the_device():
