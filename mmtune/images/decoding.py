@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from PIL import Image
+from PIL.TiffImagePlugin import TiffImageFile
 
 from mmtune.errors import UserError
 from mmtune.records import ImageRef
@@ -22,6 +24,7 @@ FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "PPM", "JPEG2000", "AVIF
 Orientation = Literal["exif", "ignore"]
 
 _ORIENTATION_TAG = 0x0112
+_TIFF_WIDTH, _TIFF_HEIGHT = 0x0100, 0x0101
 
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -122,7 +125,10 @@ def _reason(error: Exception) -> str:
 
 
 def _orientation(image: Image.Image) -> int:
-    """The EXIF orientation in an image's header, 1 where there is none or it cannot be read."""
+    """The EXIF orientation that is left to apply, 1 where there is none or it cannot be read."""
+    # Pillow itself turns a TIFF upright while it decodes it.
+    if image.format == "TIFF":
+        return 1
     # A PNG without EXIF in front of its pixels would be decoded in search of some behind them.
     if image.format == "PNG" and "exif" not in image.info:
         return 1
@@ -131,6 +137,12 @@ def _orientation(image: Image.Image) -> int:
     except Exception:  # noqa: BLE001 - broken EXIF comes in every kind and says nothing about the pixels
         return 1
     return value if value in _UPRIGHT else 1
+
+
+def _tiff_size(tags: Mapping[int, Any]) -> tuple[int, int]:
+    """(width, height) of a TIFF once it is decoded: only newer versions of Pillow tell it before that."""
+    width, height = int(tags[_TIFF_WIDTH]), int(tags[_TIFF_HEIGHT])
+    return (height, width) if tags.get(_ORIENTATION_TAG, 1) in _SIDEWAYS else (width, height)
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
@@ -158,6 +170,8 @@ def image_size(
     """
     path = ref if isinstance(ref, str) else ref.path
     with _open(resolve_image(root, ref), path, max_pixels) as image:
+        if isinstance(image, TiffImageFile):
+            return _tiff_size(image.tag_v2)
         width, height = image.size
         if orientation == "exif" and _orientation(image) in _SIDEWAYS:
             return height, width
@@ -174,7 +188,7 @@ def load_image(
         ref: a POSIX path relative to ``root``.
         max_pixels: largest width x height accepted.
         orientation: ``exif`` turns the image upright, as every viewer and every annotator shows it;
-            ``ignore`` leaves it as stored, as LLaVA's loader does.
+            ``ignore`` leaves it as Pillow opens it, as LLaVA's loader does: as stored, but for TIFF.
 
     Returns:
         An RGB image without metadata.

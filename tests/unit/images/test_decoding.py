@@ -150,6 +150,20 @@ def test_exif_rotation_is_applied_and_sizes_agree(root: Path, tag: int, kind: st
     assert image_size(root, f"x.{kind}", orientation="ignore") == (32, 16)
 
 
+@pytest.mark.parametrize("compression", ["raw", "tiff_lzw"])
+@pytest.mark.parametrize("tag", range(1, 9))
+def test_a_tiff_is_turned_once(root: Path, tag: int, compression: str) -> None:
+    picture = Image.fromarray(np.random.RandomState(0).randint(0, 256, (16, 32, 3)).astype(np.uint8))
+    picture.save(root / "x.tif", tiffinfo={0x0112: tag}, compression=compression)
+    exif = Image.Exif()
+    exif[0x0112] = tag
+    picture.save(root / "x.png", exif=exif)
+    for orientation in ("exif", "ignore"):
+        turned = load_image(root, "x.tif", orientation=orientation)
+        assert image_size(root, "x.tif", orientation=orientation) == turned.size
+        assert turned.tobytes() == load_image(root, "x.png").tobytes()
+
+
 def test_broken_exif_does_not_cost_the_image(root: Path) -> None:
     Image.new("RGB", (8, 8)).save(root / "x.jpg", exif=b"Exif\0\0II*\0\xff\xff\xff\xff")
     assert load_image(root, "x.jpg").size == (8, 8)
