@@ -8,7 +8,10 @@ from typing import Any
 from mmtune.errors import UserError
 
 # name -> "module:function"; a module is imported only when its builder is used.
-BUILDERS: dict[str, str] = {"miniworld": "data_builders.miniworld.dataset:build"}
+BUILDERS: dict[str, str] = {
+    "miniworld": "data_builders.miniworld.dataset:build",
+    "photos": "data_builders.photos.album:build",
+}
 
 
 def get_builder(name: str) -> Callable[..., Any]:

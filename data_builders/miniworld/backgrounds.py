@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from data_builders.installed import installed_file
 from data_builders.miniworld.draws import Draws
 from data_builders.miniworld.resampling import resample
 from data_builders.miniworld.stencils import freeze
@@ -84,9 +84,4 @@ def _load_photo(name: str) -> NDArray[np.uint8]:
 
 
 def _photo_path(name: str) -> Path | None:
-    package, inner = _PHOTOS[name]
-    spec = importlib.util.find_spec(package)
-    if spec is None or spec.origin is None:
-        return None
-    path = Path(spec.origin).parent / inner
-    return path if path.is_file() else None
+    return installed_file(*_PHOTOS[name])
