@@ -132,9 +132,8 @@ def _memory(recipe: Recipe, model: VisionLanguageModel) -> list[str]:
         row_tokens=recipe.data.row_capacity,
     )
     activations = activations_gb(shape, recipe.engine)
-    lines = [
-        f"memory of each GPU, estimated for rows of {shape.row_tokens} tokens in {recipe.engine.precision}:"
-    ]
+    precision = "fp32" if recipe.engine.precision == "fp32" else "bf16"
+    lines = [f"memory of each GPU, estimated for rows of {shape.row_tokens} tokens in {precision}:"]
     for gpus in GPUS:
         name = recipe.engine.name
         if name == "auto":

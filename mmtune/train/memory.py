@@ -29,6 +29,11 @@ class Shape:
     row_tokens: int
 
 
+def _low(engine: EngineConfig) -> int:
+    """Bytes of a number in the arithmetic; ``auto`` counts as what a GPU would take."""
+    return 4 if engine.precision == "fp32" else 2
+
+
 def weights_gb(shape: Shape, engine: EngineConfig, name: str, gpus: int) -> float:
     """Weights, gradients and optimiser state that one GPU holds.
 
@@ -38,10 +43,10 @@ def weights_gb(shape: Shape, engine: EngineConfig, name: str, gpus: int) -> floa
         name: the engine that ``auto`` comes down to.
         gpus: number of processes.
     """
-    low = 2 if engine.precision == "bf16" else 4
+    low = _low(engine)
     total = shape.trainable + shape.frozen
     if name in ("single", "ddp"):
-        cast = low if engine.precision == "bf16" else 0  # autocast keeps bf16 copies during a step
+        cast = low if low == 2 else 0  # autocast keeps bf16 copies during a step
         held = shape.frozen * low + shape.trainable * (_FULL + _FULL + _MOMENTS + cast)
         buckets = shape.trainable * _FULL if name == "ddp" else 0
         return (held + buckets) / 1e9
@@ -61,7 +66,7 @@ def weights_gb(shape: Shape, engine: EngineConfig, name: str, gpus: int) -> floa
 
 def activations_gb(shape: Shape, engine: EngineConfig) -> float:
     """Activations of one row in the language model, and the logits of its supervised half, with gradient."""
-    low = 2 if engine.precision == "bf16" else 4
+    low = _low(engine)
     kept = 1 if engine.gradient_checkpointing else _SAVED_PER_CHANNEL
     layers = shape.row_tokens * shape.width * low * (shape.layers * kept + _SAVED_PER_CHANNEL)
     logits = shape.row_tokens / 2 * shape.vocabulary * (low + _FULL)

@@ -106,8 +106,9 @@ class EngineConfig:
 
     name: EngineName = "auto"
     """auto takes ddp when a launcher started several processes, and single otherwise."""
-    precision: Literal["bf16", "fp32"] = "bf16"
-    """bf16 keeps float32 master weights of what learns; frozen parts are held in bf16."""
+    precision: Literal["auto", "bf16", "fp32"] = "auto"
+    """bf16 keeps float32 master weights of what learns and holds frozen parts in bf16; auto takes it on GPUs
+    that have bf16 arithmetic, and fp32 elsewhere."""
     gradient_checkpointing: bool = False
     """Recompute activations in the backward pass: about a third more time, much less memory."""
     offload: Literal["none", "optimizer", "all"] = "none"

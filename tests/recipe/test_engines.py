@@ -147,13 +147,13 @@ def test_fsdp2_shards_every_parameter(precision: str, reports: dict[str, dict[st
     assert found["parameters_held"] == pytest.approx(found["parameters_full"] / 2, rel=0.02)
 
 
-@pytest.mark.parametrize("engine", ["zero1", "zero2", "zero3"])
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize(
+    ("engine", "precision"),
+    [("zero1", "fp32"), ("zero2", "fp32"), ("zero2", "bf16"), ("zero3", "fp32"), ("zero3", "bf16")],
+)
 def test_zero_is_of_the_stage_it_says(
     engine: str, precision: str, reports: dict[str, dict[str, Any]]
 ) -> None:
-    if f"{engine}-{precision}" not in reports:
-        pytest.skip("stage 1 differs from 2 only in when gradients are dropped")
     found = described(reports[f"{engine}-{precision}"])
     assert found["wrapper"] == "DeepSpeedEngine"
     assert found["zero_stage"] == int(engine[-1])

@@ -59,11 +59,16 @@ class Engine(ABC):
         self.topology = topology
         self._owns_group = False
         self.device = choose_device(config, topology)
-        self.dtype = torch.bfloat16 if config.precision == "bf16" else torch.float32
+        self.dtype = choose_dtype(config, self.device)
         _set_threads(config, topology, self.device)
         if self.distributed:
             export(topology)
             self._start_process_group()
+
+    @property
+    def precision(self) -> str:
+        """The precision that ``auto`` came down to."""
+        return "bf16" if self.dtype == torch.bfloat16 else "fp32"
 
     @property
     def weights_dtype(self) -> torch.dtype:
@@ -186,6 +191,17 @@ def choose_device(config: EngineConfig, topology: Topology) -> torch.device:
             "start fewer processes, or set engine.device to cpu",
         )
     return torch.device("cuda", topology.local_rank)
+
+
+def choose_dtype(config: EngineConfig, device: torch.device) -> torch.dtype:
+    """The type of the arithmetic: what the recipe says, else bf16 on a GPU that has it, else float32.
+
+    A processor without bf16 instructions is tens of times slower in bf16 than in float32.
+    """
+    if config.precision == "auto":
+        has_bf16 = device.type == "cuda" and torch.cuda.get_device_capability(device)[0] >= 8
+        return torch.bfloat16 if has_bf16 else torch.float32
+    return torch.bfloat16 if config.precision == "bf16" else torch.float32
 
 
 def _set_threads(config: EngineConfig, topology: Topology, device: torch.device) -> None:

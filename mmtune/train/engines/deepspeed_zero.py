@@ -197,7 +197,7 @@ class _Zero(Engine):
             "wrapper": type(self.wrapped).__name__,
             "world": self.world,
             "device": str(self.device),
-            "precision": self.config.precision,
+            "precision": self.precision,
             "optimizer": type(self.optimizer).__name__,
             "zero_stage": self.wrapped.zero_optimization_stage(),
             "partitioned_parameters": len([p for p in parameters if hasattr(p, "ds_id")]),

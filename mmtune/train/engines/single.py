@@ -97,7 +97,7 @@ class Single(Engine):
             "wrapper": type(self.wrapped).__name__,
             "world": self.world,
             "device": str(self.device),
-            "precision": self.config.precision,
+            "precision": self.precision,
             "optimizer": type(self.optimizer).__name__,
             "parameters_held": sum(p.numel() for p in self.model.parameters()),
             "trainable_held": sum(p.numel() for p in self._trainable),

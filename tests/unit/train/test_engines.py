@@ -69,6 +69,11 @@ def test_auto_is_single_without_a_launcher() -> None:
     assert make_engine(EngineConfig()).name == "single"
 
 
+def test_auto_precision_is_fp32_without_a_gpu() -> None:
+    assert make_engine(EngineConfig()).precision == "fp32"
+    assert make_engine(EngineConfig(precision="bf16")).precision == "bf16"
+
+
 def test_a_gpu_that_is_not_there_is_refused() -> None:
     with pytest.raises(UserError, match="0 GPUs"):
         make_engine(EngineConfig(device="cuda"))
