@@ -101,14 +101,15 @@ class StepLoader:
             batch_size=None,
             num_workers=self.workers,
             collate_fn=_as_it_is,
-            worker_init_fn=_leave_interrupts_to_the_trainer,
+            worker_init_fn=_leave_signals_to_the_trainer,
             # Its own generator: drawing the workers' seeds from the global one would shift the run's numbers.
             generator=torch.Generator().manual_seed(0),
         )
         try:
             yield from loader
         except RuntimeError as error:
-            if "DataLoader worker" not in str(error):
+            # An error inside a worker says "DataLoader worker process 0", a dead one "(pid 123)".
+            if "DataLoader worker (pid" not in str(error):
                 raise
             raise UserError(
                 "a worker that prepares batches was killed, most likely for lack of memory",
@@ -157,9 +158,15 @@ def _as_it_is(made: Any) -> Any:
     return made
 
 
-def _leave_interrupts_to_the_trainer(worker: int) -> None:
-    """Ctrl-C reaches every process of the terminal; the trainer decides when its workers end."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _leave_signals_to_the_trainer(worker: int) -> None:
+    """Ctrl-C and a scheduler's notice reach every process; the trainer decides when its workers end.
+
+    A worker that died of the notice would take the trainer's last checkpoint with it. Workers still end when
+    the trainer closes its queue or is gone.
+    """
+    for name in ("SIGINT", "SIGTERM", "SIGUSR1"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
 
 
 def _fingerprint(sources: Sequence[Source]) -> str:
@@ -250,5 +257,5 @@ def validation_loader(
         rank=rank,
         world=world,
     )
-    budget = Quarantine(quarantine, config.quarantine_budget, order.epoch_records)
+    budget = Quarantine(quarantine, config.quarantine_budget, order.epoch_records, "validation")
     return StepLoader(maker, budget, workers=config.workers)

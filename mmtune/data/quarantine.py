@@ -6,15 +6,18 @@ import json
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal
 
 from mmtune.errors import RecordError, UserError
+
+Split = Literal["training", "validation"]
 
 _SHOWN = 3
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """One refused record, as a row of ``quarantine.jsonl``."""
+    """One refused record, as a row of ``quarantine.jsonl`` beside its split."""
 
     source: str
     """File that the record is in."""
@@ -39,17 +42,22 @@ class Quarantine:
     """Counts each refused record once, appends it to a file, and stops the run beyond a budget.
 
     The processes of a run append to one file and count what the others wrote there, so that the budget is the
-    run's. A record refused again in a later epoch is neither counted nor written twice; what an earlier run
-    of the same folder wrote is not written again, and counts only when it is met again.
+    run's; training and validation share the file, and each counts its own. A record refused again in a later
+    epoch is neither counted nor written twice; what an earlier run of the same folder wrote is not written
+    again, and counts only when it is met again.
 
     Args:
         path: the file to append to, or None to only count.
         budget: share of ``records`` that may be refused.
         records: records of the data set.
+        split: the data set, written to each row; rows of another one are not counted.
     """
 
-    def __init__(self, path: Path | str | None, budget: float, records: int) -> None:
+    def __init__(
+        self, path: Path | str | None, budget: float, records: int, split: Split = "training"
+    ) -> None:
         self.path = None if path is None else Path(path)
+        self.split = split
         self.budget = budget
         self.records = records
         self._refused: dict[tuple[str, int], Refusal] = {}
@@ -72,7 +80,7 @@ class Quarantine:
             write: False on a rank that leaves the writing to another.
 
         Raises:
-            UserError: if more records are refused than the budget allows.
+            UserError: if more records are refused than the budget allows, or the file cannot be written.
         """
         key = (refusal.source, refusal.row)
         if key in self._refused:
@@ -88,16 +96,23 @@ class Quarantine:
 
     def _append(self, refusal: Refusal) -> None:
         assert self.path is not None
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        line = json.dumps(asdict(refusal), ensure_ascii=False) + "\n"
-        if self.path.exists() and self.path.stat().st_size > self._read_bytes and not self._ends_whole():
-            line = "\n" + line
-        # One write in append mode, so that lines of several processes do not mix.
-        file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        line = json.dumps({"split": self.split, **asdict(refusal)}, ensure_ascii=False) + "\n"
         try:
-            os.write(file, line.encode("utf-8", "backslashreplace"))
-        finally:
-            os.close(file)
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            if self.path.exists() and self.path.stat().st_size > self._read_bytes and not self._ends_whole():
+                line = "\n" + line
+            # One write in append mode, so that lines of several processes do not mix.
+            file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+            try:
+                os.write(file, line.encode("utf-8", "backslashreplace"))
+            finally:
+                os.close(file)
+        except OSError as error:
+            raise UserError(
+                f"a refused record cannot be written down: {error.strerror or error}",
+                str(self.path),
+                "check the folder and the space left on its disk",
+            ) from error
 
     def _stop(self) -> UserError:
         count = len(self._refused)
@@ -105,7 +120,8 @@ class Quarantine:
             f"{r.id!r}, row {r.row} of {r.source}: {r.reason}" for r in list(self._refused.values())[:_SHOWN]
         )
         return UserError(
-            f"{count} of {self.records} records refused, over the budget of {self.budget * 100:g} %: {shown}",
+            f"{count} of {self.records} {self.split} records refused, over the budget of"
+            f" {self.budget * 100:g} %: {shown}",
             None if self.path is None else str(self.path),
             "mend or remove these records, or raise data.quarantine_budget",
         )
@@ -118,7 +134,7 @@ class Quarantine:
             return file.read() == b"\n"
 
     def _new_lines(self) -> list[Refusal]:
-        """Rows of the file that were not read yet; a line cut short by a crash is skipped."""
+        """This split's rows that were not read yet; a line cut short by a crash is skipped."""
         if self.path is None or not self.path.exists():
             return []
         with self.path.open("rb") as file:
@@ -130,7 +146,9 @@ class Quarantine:
                 break
             self._read_bytes += len(line)
             try:
-                found.append(Refusal(**json.loads(line)))
-            except (ValueError, TypeError):
+                row = json.loads(line)
+                if row.pop("split") == self.split:
+                    found.append(Refusal(**row))
+            except (ValueError, TypeError, KeyError, AttributeError):
                 continue
         return found

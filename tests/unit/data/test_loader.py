@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
+import os
+import signal
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
@@ -213,7 +216,7 @@ def test_bad_records_go_to_quarantine_once_and_the_rest_is_learnt(
 @pytest.mark.parametrize("workers", [0, 1])
 def test_too_many_bad_records_stop_the_run(spoilt: DataConfig, make_encoder: Encoders, workers: int) -> None:
     config = DataConfig(**{**vars(spoilt), "quarantine_budget": 0.01, "workers": workers})
-    with pytest.raises(UserError, match=r"1 of 40 records refused.*1 %"):
+    with pytest.raises(UserError, match=r"1 of 40 training records refused.*1 %"):
         list(_loader(config, make_encoder()))
 
 
@@ -245,6 +248,31 @@ def test_an_error_of_the_set_up_comes_out_of_a_worker_whole(
     with pytest.raises(UserError) as caught:
         list(loader)
     assert str(caught.value) == "the template is broken (template); choose another."
+
+
+def test_a_fault_inside_a_worker_is_not_called_a_lack_of_memory(
+    config: DataConfig, make_encoder: Encoders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoder = make_encoder()
+
+    def broken(*_: Any) -> Any:
+        raise RuntimeError("shapes do not match")
+
+    monkeypatch.setattr(encoder.policy, "views", broken)
+    with pytest.raises(RuntimeError, match="shapes do not match"):
+        list(_loader(DataConfig(**{**vars(config), "workers": 1}), encoder))
+
+
+def test_a_notice_to_all_processes_leaves_the_workers_working(
+    config: DataConfig, make_encoder: Encoders
+) -> None:
+    steps = iter(_loader(DataConfig(**{**vars(config), "workers": 1}), make_encoder(), epochs=4.0))
+    found = [next(steps)]
+    for worker in multiprocessing.active_children():
+        os.kill(worker.pid or 0, signal.SIGTERM)
+    found += steps
+    assert len(found) == 19
+    assert not multiprocessing.active_children(), "workers end with their loader"
 
 
 def test_check_finds_what_training_would_refuse(spoilt: DataConfig, make_encoder: Encoders) -> None:

@@ -29,8 +29,8 @@ def test_a_record_is_written_and_counted_once(tmp_path: Path) -> None:
     quarantine.add(_refusal(2, "Grüße"))
     assert len(quarantine) == 2
     assert _rows(path) == [
-        {"source": "data.json", "row": 1, "id": "r1", "reason": "no answer"},
-        {"source": "data.json", "row": 2, "id": "r2", "reason": "Grüße"},
+        {"split": "training", "source": "data.json", "row": 1, "id": "r1", "reason": "no answer"},
+        {"split": "training", "source": "data.json", "row": 2, "id": "r2", "reason": "Grüße"},
     ]
 
 
@@ -85,6 +85,24 @@ def test_the_budget_is_that_of_all_ranks_together(tmp_path: Path) -> None:
     ranks[1].add(_refusal(2))
     with pytest.raises(UserError, match="3 of 20"):
         ranks[0].add(_refusal(3))
+
+
+def test_training_and_validation_count_apart(tmp_path: Path) -> None:
+    path = tmp_path / "q.jsonl"
+    training, validation = Quarantine(path, 0.1, 20), Quarantine(path, 0.1, 20, "validation")
+    for row in (1, 2):
+        training.add(_refusal(row))
+        validation.add(_refusal(row + 10))
+    assert [r.row for r in training.refusals] == [1, 2] and [r.row for r in validation.refusals] == [11, 12]
+    assert [row["split"] for row in _rows(path)] == 2 * ["training", "validation"]
+    with pytest.raises(UserError, match="3 of 20 validation records"):
+        validation.add(_refusal(1))
+
+
+def test_a_file_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("a file where the run folder should be")
+    with pytest.raises(UserError, match=r"cannot be written down.*taken"):
+        Quarantine(tmp_path / "taken" / "q.jsonl", 0.5, 20).add(_refusal(1))
 
 
 def test_lines_of_several_writers_do_not_mix(tmp_path: Path) -> None:
