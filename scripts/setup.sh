@@ -59,7 +59,8 @@ set_up() ( # $1: run (the project alone) or test (with all that the tests need)
     [ "$1" = run ] || what="$ROOT[$1]"
     quiet=-qq # in a log only errors; on a terminal a person sees the downloads
     [ ! -t 1 ] || quiet=
-    "$VENV/bin/python" -m pip install $quiet --disable-pip-version-check \
+    # --no-compile: of these packages most modules are never imported; those that are, compile as they are
+    "$VENV/bin/python" -m pip install $quiet --no-compile --disable-pip-version-check \
         ${CONSTRAINTS:+--constraint "$CONSTRAINTS"} --editable "$what" ||
         stop "pip could not install mmtune into $VENV (see above); mend that and run the same script again."
     echo "$key" >"$VENV/.stamp-$1"
