@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 
@@ -54,14 +56,9 @@ class JsonSource:
     def __init__(self, config: SourceConfig) -> None:
         self.path = Path(config.path)
         self.image_root = Path(config.image_root) if config.image_root is not None else self.path.parent
-        try:
-            content = self.path.read_bytes()
-        except OSError as error:
-            raise UserError(
-                f"the records' file cannot be read: {error.strerror or error}",
-                str(self.path),
-                "check data.train.path",
-            ) from error
+        with self._opened() as file:
+            self._stamp = _stamp(file)
+            content = file.read()
         if not self.image_root.is_dir():
             raise UserError(
                 "the image root does not exist",
@@ -90,9 +87,11 @@ class JsonSource:
 
         Raises:
             RecordError: if the row is not JSON (with line and column), which JSON Lines show only now.
+            UserError: if the file is gone or holds something else by now.
         """
         start, end = (int(place) for place in self._ranges[index])
-        with open(self.path, "rb") as file:
+        with self._opened() as file:
+            self._demand_unchanged(file)
             file.seek(start)
             content = file.read(end - start)
             try:
@@ -104,6 +103,32 @@ class JsonSource:
             return decode_json(content, self.path, line=line)
         except UserError as error:
             raise RecordError(f"{error.what} ({error.where})", row=index) from error
+
+    @contextmanager
+    def _opened(self) -> Iterator[BinaryIO]:
+        """The file, with a failure to read it in one sentence."""
+        try:
+            with self.path.open("rb") as file:
+                yield file
+        except OSError as error:
+            raise UserError(
+                f"the records' file cannot be read: {error.strerror or error}",
+                str(self.path),
+                "check the path of this data source",
+            ) from error
+
+    def _demand_unchanged(self, file: BinaryIO) -> None:
+        """Refuse a file that was rewritten, in which the kept byte ranges would cut other records."""
+        stamp = _stamp(file)
+        if stamp == self._stamp:
+            return
+        if hashlib.sha256(file.read()).hexdigest() != self.fingerprint:
+            raise UserError(
+                "the records' file was changed while it was in use",
+                str(self.path),
+                "put the old file back, or start again",
+            )
+        self._stamp = stamp
 
     def record(self, index: int) -> Record:
         """The record of a row.
@@ -119,6 +144,12 @@ class JsonSource:
             return self.record(index).id
         except RecordError as error:
             return error.record_id
+
+
+def _stamp(file: BinaryIO) -> tuple[int, int]:
+    """What changes when somebody writes to a file: its size and its time."""
+    status = os.fstat(file.fileno())
+    return status.st_size, status.st_mtime_ns
 
 
 class Subset:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 from collections.abc import Callable
 from pathlib import Path
@@ -146,3 +147,21 @@ def test_open_splits(write_source: Callable[..., Path], row: Callable) -> None:
     assert len(kept[0]) + len(held[0]) == 60
     with pytest.raises(UserError, match="leaves a part without records"):
         open_splits(DataConfig([other], validation_fraction=0.000001))
+
+
+def test_a_file_that_changes_in_mid_run_is_never_cut_at_the_old_places(tmp_path: Path) -> None:
+    def line(number: int, answer: str) -> str:
+        turns = [{"from": "human", "value": "?"}, {"from": "gpt", "value": answer}]
+        return json.dumps({"id": f"r{number}", "conversations": turns}) + "\n"
+
+    path = tmp_path / "records.jsonl"
+    path.write_text(line(0, "yes") + line(1, "no."))
+    source = JsonSource(SourceConfig(str(path)))
+    os.utime(path, (1, 1))
+    assert source.record(1).turns[-1].text == "no.", "a new time alone changes nothing"
+    path.write_text(line(0, "yes") + line(1, "yes"))
+    with pytest.raises(UserError, match="was changed while it was in use"):
+        source.record(1)
+    path.unlink()
+    with pytest.raises(UserError, match="cannot be read"):
+        source.record(1)
