@@ -108,11 +108,17 @@ class Phases:
 
 
 def code_hash(folders: Iterable[Path]) -> str:
-    """A hash of the Python files below some folders: other code, other results."""
+    """A hash of what lies in some folders of packages: other code or other weights, other results.
+
+    Bytecode and hidden files are left out. Weights count as code does, because a recipe only names theirs.
+    """
     digest = hashlib.sha256()
     for folder in folders:
-        for path in sorted(folder.rglob("*.py")):
-            digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes())
+        for path in sorted(folder.rglob("*")):
+            name = path.relative_to(folder)
+            if path.is_file() and not any(part.startswith((".", "__pycache__")) for part in name.parts):
+                content = hashlib.sha256(path.read_bytes()).digest()
+                digest.update(name.as_posix().encode() + b"\0" + content)
     return digest.hexdigest()
 
 

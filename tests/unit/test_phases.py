@@ -130,3 +130,14 @@ def test_other_code_is_another_hash(tmp_path):
     assert code_hash([tmp_path]) == before
     (tmp_path / "a.py").write_text("x = 2")
     assert code_hash([tmp_path]) != before
+
+
+def test_other_weights_are_another_hash_and_bytecode_is_not(tmp_path):
+    (tmp_path / "backbone").mkdir()
+    (tmp_path / "backbone" / "model.safetensors").write_bytes(b"1")
+    before = code_hash([tmp_path])
+    (tmp_path / "__pycache__").mkdir()
+    (tmp_path / "__pycache__" / "a.pyc").write_bytes(b"1")
+    assert code_hash([tmp_path]) == before
+    (tmp_path / "backbone" / "model.safetensors").write_bytes(b"2")
+    assert code_hash([tmp_path]) != before
