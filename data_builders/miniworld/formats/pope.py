@@ -12,7 +12,7 @@ from typing import Any
 
 from data_builders.miniworld.draws import Draws
 from data_builders.miniworld.questions.existence import POPE_TEMPLATE
-from data_builders.miniworld.vocabulary import a
+from data_builders.miniworld.vocabulary import CLASSES, a
 
 SPLITS = ("random", "popular", "adversarial")
 PER_ANSWER = 3
@@ -49,7 +49,8 @@ def pope_rows(present: Mapping[str, frozenset[str]], split: str, seed: int) -> l
     As in POPE, an image is taken if at least three classes are there; three of them give the answer yes,
     three absent ones the answer no, in turns. The absent classes are any (random), the most frequent of
     all (popular), or those that most often accompany the class asked about before (adversarial). The
-    images and the questions with the answer yes are the same in all splits.
+    images and the questions with the answer yes are the same in all splits. Classes that no image has are
+    asked about only where a few images have too few classes between them.
 
     Args:
         present: image file -> the classes in it.
@@ -74,12 +75,14 @@ def _absent(
     asked: Sequence[str], present: frozenset[str], split: str, statistics: ObjectStatistics, draws: Draws
 ) -> list[str]:
     candidates = [name for name in statistics.by_frequency() if name not in present]
+    if len(candidates) < len(asked):
+        candidates += [name for name in CLASSES if name not in statistics.images]
     if split == "random":
         return draws.sample(sorted(candidates), len(asked))
     if split == "popular":
         return candidates[: len(asked)]
     chosen: list[str] = []
     for name in asked:
-        company = statistics.by_company(name)
+        company = [*statistics.by_company(name), *candidates]
         chosen.append(next(other for other in company if other not in present and other not in chosen))
     return chosen

@@ -160,6 +160,14 @@ def test_pope_follows_its_rules(found: list[frozenset[str]], seed: int) -> None:
                 assert absent == taken
 
 
+@pytest.mark.parametrize("split", pope.SPLITS)
+def test_pope_of_one_image_asks_about_classes_that_no_image_has(split: str) -> None:
+    rows = pope.pope_rows({"1.png": frozenset(("star", "moon", "word"))}, split, 0)
+    assert [row["label"] for row in rows] == ["yes", "no"] * 3
+    absent = {row["text"].split()[3] for row in rows[1::2]}
+    assert len(absent) == 3 and absent <= set(CLASSES) - {"star", "moon", "word"}
+
+
 def test_pope_splits_share_the_yes_questions_and_differ_in_the_no_questions(scenes) -> None:
     present = {scene.id: frozenset(item.name for item in scene.objects) for scene in scenes}
     rows = {split: pope.pope_rows(present, split, 0) for split in pope.SPLITS}
