@@ -53,17 +53,19 @@ class Block:
 
 def build_block(block: Block) -> Block:
     """Draw and describe the scenes of a block, unless an earlier, interrupted run has done so."""
-    if block.part.exists():
+    folder = Path(block.out) / "images" / block.split
+    indices = range(block.first, block.first + block.count)
+    names = {index: file_name(block.split, image_id(block.split, index)) for index in indices}
+    # The part is hidden and the images are not: somebody may have removed these between two runs.
+    if block.part.exists() and all((folder / name).is_file() for name in names.values()):
         return block
     world = World(block.settings, block.split, block.seed)
     rows: dict[str, list[str]] = {}
     shas, present = [], []
     ledger = Ledger()
-    for index in range(block.first, block.first + block.count):
+    for index, name in names.items():
         scene = world.scene(index)
-        number = image_id(block.split, index)
-        name = file_name(block.split, number)
-        shas.append(_save_image(Path(block.out) / "images" / block.split / name, world, scene))
+        shas.append(_save_image(folder / name, world, scene))
         present.append((name, sorted({item.name for item in scene.objects})))
         for kind, found in _rows(scene, block, index, ledger):
             rows.setdefault(kind, []).extend(json.dumps(row) for row in found)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -114,6 +115,17 @@ def test_an_interrupted_build_goes_on_where_it_stopped(built, tmp_path, monkeypa
     build(tmp_path, **SIZES)
     assert _content(tmp_path) == _content(built)
     assert not [path for path in drawn if "train" in path.parts]
+
+
+def test_images_that_went_after_an_interruption_are_drawn_again(built, tmp_path) -> None:
+    def stop(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        build(tmp_path, **SIZES, progress=stop)
+    shutil.rmtree(tmp_path / "images")
+    build(tmp_path, **SIZES)
+    assert _content(tmp_path) == _content(built)
 
 
 def test_damaged_files_are_made_again(built, tmp_path) -> None:
