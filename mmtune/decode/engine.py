@@ -47,7 +47,8 @@ class Engine:
         device: where to run; by default where the model is.
 
     Raises:
-        UserError: if nothing could end an answer, or the language model keeps no keys and values.
+        UserError: if nothing could end an answer, the language model keeps no keys and values, or this
+            machine has no such device.
     """
 
     def __init__(self, bundle: Any, device: torch.device | str | None = None) -> None:
@@ -56,7 +57,7 @@ class Engine:
         self.bundle = bundle
         self.model = bundle.model
         if device is not None:
-            self.model.to(device)
+            _move(self.model, device)
         self.tokenizer = bundle.tokenizer
         template = get_template(bundle.template, tokenizer=bundle.tokenizer)
         text_config = self.model.language.config.get_text_config()
@@ -99,13 +100,19 @@ class Engine:
 
         Raises:
             UserError: for an image that cannot be used, a prompt longer than the model's context, a
-                conversation that asks nothing, or placeholders that do not match the images.
+                conversation that asks nothing, placeholders that do not match the images, or a batch size
+                below 1.
         """
+        if batch_size < 1:
+            raise UserError(f"the batch size is {batch_size}", fix="give at least 1")
         settings = settings or Settings()
         answers: dict[int, Completion] = {}
         with _evaluating(self.model):
             generation = self._generation(settings)
-            for window in windows(self._keys(requests, failures), batch_size * WINDOW):
+            keys = self._keys(requests, failures)
+            if progress is not None and len(keys) < len(requests):
+                progress(len(requests) - len(keys))
+            for window in windows(keys, batch_size * WINDOW):
                 sources = self._sources(requests, window, settings, {}, failures)
                 if progress is not None and len(sources) < len(window):
                     progress(len(window) - len(sources))
@@ -254,6 +261,15 @@ def _attempt(generation: Generation, batch: Batch, sources: Sequence[Source]) ->
         torch.cuda.empty_cache()
         return None
     return collected
+
+
+def _move(model: torch.nn.Module, device: torch.device | str) -> None:
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:  # AssertionError: a torch that was built without CUDA
+        reason = str(error).splitlines()[0]
+        raise UserError(f"the device cannot be used: {reason}", str(device), "use cpu") from error
+    model.to(device)
 
 
 def _draws(settings: Settings, index: int, count: int) -> Tensor | None:

@@ -22,7 +22,7 @@ def image_keys(request: Request, known: dict[int, Hashable]) -> tuple[Hashable, 
         known: keys by ``id`` of the image objects seen so far, which the caller keeps alive; added to.
 
     Raises:
-        UserError: if there is not one key for each image.
+        UserError: if there is not one key for each image, or one that needs a key cannot be decoded.
     """
     if request.keys is not None:
         if len(request.keys) != len(request.images):
@@ -41,8 +41,9 @@ def image_keys(request: Request, known: dict[int, Hashable]) -> tuple[Hashable, 
 def _content_key(image: ImageSource) -> Hashable:
     if not isinstance(image, Image.Image):
         return image
-    digest = hashlib.blake2b(image.tobytes(), digest_size=16).digest()
-    return (image.mode, image.size, digest)
+    # Of what the model will see: the bytes of a palette image say nothing without its palette.
+    digest = hashlib.blake2b(open_image(image).tobytes(), digest_size=16).digest()
+    return (image.size, digest)
 
 
 def open_image(source: ImageSource) -> Image.Image:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 
 from mmtune.decode.engine import Completion, Engine, Request, Settings
 from mmtune.decode.images import encode_images
@@ -170,6 +171,42 @@ def test_an_image_that_fails_is_reported_and_the_rest_answered(llama: Engine, tm
     assert sum(finished) == 3
     with pytest.raises(UserError, match="cannot be decoded"):
         llama.generate(requests)
+
+
+def test_a_request_that_asks_nothing_counts_as_finished(llama: Engine) -> None:
+    finished: list[int] = []
+    failures: dict[int, UserError] = {}
+    requests = [ask("a", photo(1)), Request((), ())]
+    llama.generate(requests, Settings(2), failures=failures, progress=finished.append)
+    assert sorted(failures) == [1] and sum(finished) == 2
+
+
+def test_images_of_other_palettes_are_other_images() -> None:
+    from mmtune.decode.images import image_keys
+
+    pictures = [Image.new("P", (4, 4)) for _ in range(2)]
+    pictures[0].putpalette([255, 0, 0])
+    pictures[1].putpalette([0, 0, 255])
+    one, other = (image_keys(ask("a", picture), {}) for picture in pictures)
+    assert one != other
+    assert one == image_keys(ask("a", pictures[0].convert("RGB")), {})
+
+
+def test_a_lazily_opened_image_that_is_cut_fails_alone(llama: Engine, tmp_path: Path) -> None:
+    photo(1, 300, 300).save(tmp_path / "cut.jpg")
+    data = (tmp_path / "cut.jpg").read_bytes()
+    (tmp_path / "cut.jpg").write_bytes(data[: len(data) // 2])
+    failures: dict[int, UserError] = {}
+    requests = [ask("a", Image.open(tmp_path / "cut.jpg")), ask("b", photo(2))]
+    answers = llama.generate(requests, Settings(3), failures=failures)
+    assert [answer.stopped for answer in answers] == ["failed", "length"]
+
+
+def test_no_batch_and_no_such_device_are_one_clear_sentence(llama: Engine) -> None:
+    with pytest.raises(UserError, match="batch size"):
+        llama.generate([], batch_size=0)
+    with pytest.raises(UserError, match="device cannot be used"):
+        Engine(llama.bundle, "cuda:99")
 
 
 def test_too_little_memory_halves_the_batch(llama: Engine, questions: list[Request]) -> None:
