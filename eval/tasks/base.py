@@ -86,6 +86,10 @@ class Task(ABC):
     def __init__(self, config: TaskConfig) -> None:
         self.config = config
         self.name = config.name or config.task
+        for setting in ("limit", "max_new_tokens"):
+            number = getattr(config, setting)
+            if number is not None and number < 1:
+                raise UserError(f"{setting} of task {self.name} is {number}", fix="give at least 1")
         self.max_new_tokens = config.max_new_tokens or self.default_max_new_tokens
         chosen = config.prompt or self.default_prompt
         self.template = PROMPTS.get(chosen, chosen)

@@ -98,9 +98,15 @@ def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
 
 
 def answers_path(folder: Path, name: str, suffix: str, complete: bool) -> Path:
-    """``name.answers.jsonl``, or ``name.answers.partial.jsonl`` where some item has no answer."""
+    """``name.answers.jsonl``, or ``name.answers.partial.jsonl`` where some item has no answer.
+
+    The other of the two goes, so that no answers of an earlier run lie beside those of this one.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    return folder / f"{name}.answers{'' if complete else '.partial'}{suffix}"
+    whole, partial = folder / f"{name}.answers{suffix}", folder / f"{name}.answers.partial{suffix}"
+    path, other = (whole, partial) if complete else (partial, whole)
+    other.unlink(missing_ok=True)
+    return path
 
 
 class NumberedImages:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -61,6 +62,20 @@ def test_an_answer_file_with_gaps_says_so_in_its_name(world, tmp_path):
         task, items = build(world.configs[name])
         path = task.write_answers(tmp_path, items, {items[0].id: "red"})
         assert ".partial." in path.name
+
+
+def test_answer_files_of_an_earlier_run_do_not_stay(world, tmp_path):
+    task, items = build(world.configs["pope"])
+    everything = {item.id: "yes" for item in items}
+    for given in (everything, {items[0].id: "yes"}, everything):
+        path = task.write_answers(tmp_path / "answers", items, given)
+        assert list((tmp_path / "answers").iterdir()) == [path]
+
+
+@pytest.mark.parametrize("setting", ["limit", "max_new_tokens"])
+def test_counts_below_one_are_refused(world, setting):
+    with pytest.raises(UserError, match=setting):
+        build(replace(world.configs["pope"], **{setting: 0}))
 
 
 def test_vqa_joins_by_id_and_writes_what_the_server_takes(world, tmp_path):
