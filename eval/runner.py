@@ -110,6 +110,8 @@ def evaluate(
     loaded = {name: list(items[name]) if items else task.load() for name, task in tasks.items()}
     chosen = {name: _limited(loaded[name], task.config.limit, seed) for name, task in tasks.items()}
     asks = plan_asks(tasks, chosen, blind, seed)
+    # A run that dies must not leave the metrics of an earlier one beside its own predictions.
+    (out / "metrics.json").unlink(missing_ok=True)
     start = time.monotonic()
     with Predictions(out / "predictions.jsonl", tasks) as kept:
         _answer(engine, asks, batch_size, kept)

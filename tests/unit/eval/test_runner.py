@@ -139,9 +139,11 @@ def test_answers_so_far_are_on_disk_when_a_run_dies(world, seeing, tmp_path):
         return generate(*args, **kwargs)
 
     seeing.generate = die_later
+    (tmp_path / "metrics.json").write_text("{}")
     with pytest.raises(KeyboardInterrupt):
         evaluate(seeing, build_tasks([world.configs["pope"]]), tmp_path, batch_size=2, resamples=10)
     assert 8 <= len(rows(tmp_path)) < 48
+    assert not (tmp_path / "metrics.json").exists()
 
 
 @pytest.fixture(scope="module")
