@@ -28,32 +28,24 @@ def recipe_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
         data__validation_fraction=0.2,
         data__workers=1,
         validation__every=2,
+        data__row_tokens=4096,
         checkpoint__every=3,
     )
 
 
-def started(recipe_file: Path, out: Path) -> subprocess.Popen[str]:
-    """``mmtune train`` in a process of its own."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(
-        [sys.executable, "-m", "mmtune", "train", str(recipe_file), f"--out={out}"],
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+def struck(
+    recipe_file: Path, out: Path, number: signal.Signals, step: int, delay_ms: float
+) -> subprocess.CompletedProcess[str]:
+    """``mmtune train`` in a process of its own, which gets a signal soon after its ``step``-th step began."""
+    child = Path(__file__).with_name("killed_child.py")
+    aim = [str(int(number)), str(step), str(delay_ms)]
+    return subprocess.run(
+        [sys.executable, str(child), *aim, "train", str(recipe_file), f"--out={out}"],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
         text=True,
+        timeout=300,
     )
-
-
-def signalled(process: subprocess.Popen[str], out: Path, steps: int, number: signal.Signals) -> str:
-    """Send a signal as soon as the run has reported ``steps`` steps; returns what it printed."""
-    deadline = time.monotonic() + 240
-    while process.poll() is None and time.monotonic() < deadline:
-        if (out / "scalars.jsonl").exists() and len(losses(out)) >= steps:
-            process.send_signal(number)
-            break
-        time.sleep(0.002)
-    text, _ = process.communicate(timeout=120)
-    return text
 
 
 def test_killed_and_resumed_is_bit_for_bit_the_same(recipe_file: Path, tmp_path: Path) -> None:
@@ -62,18 +54,17 @@ def test_killed_and_resumed_is_bit_for_bit_the_same(recipe_file: Path, tmp_path:
     expected = losses(whole)
     assert len(expected) == STEPS
 
-    interrupted = started(recipe_file, broken)
-    text = signalled(interrupted, broken, steps=2, number=signal.SIGINT)
-    assert interrupted.returncode == 130, text
-    assert "the same command goes on from" in text
-    assert "Traceback" not in text
+    interrupted = struck(recipe_file, broken, signal.SIGINT, step=2, delay_ms=0)
+    assert interrupted.returncode == 130, interrupted.stderr
+    assert "the same command goes on from" in interrupted.stderr
+    assert "Traceback" not in interrupted.stderr
 
-    kill_at = random.Random(time.time_ns()).randrange(len(losses(broken)) + 1, STEPS - 2)
-    killed = started(recipe_file, broken)
-    text = signalled(killed, broken, steps=kill_at, number=signal.SIGKILL)
-    assert killed.returncode == -signal.SIGKILL, text
+    chance = random.Random(time.time_ns())
+    step, delay_ms = chance.randrange(1, STEPS - 8), chance.uniform(0, 60)
+    killed = struck(recipe_file, broken, signal.SIGKILL, step, delay_ms)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
 
     result = train(load_recipe(recipe_file, [f"--out={broken}"]))
     assert (result.step, result.interrupted) == (STEPS, False)
-    assert losses(broken) == expected, f"killed at step {kill_at}"
+    assert losses(broken) == expected, f"killed {delay_ms} ms after step {step} of the second run began"
     assert not list((broken / "checkpoints").glob(".*"))
