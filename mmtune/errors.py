@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
+
 
 class UserError(Exception):
     """A mistake that the user can mend; the command line shows it as one sentence and exits with status 2.
@@ -48,3 +51,19 @@ class RecordError(UserError):
     def __reduce__(self) -> tuple[type[RecordError], tuple[str, str, int | None, str | None]]:
         """Rebuild from the constructor's own arguments, so that loader workers can send the error on."""
         return type(self), (self.reason, self.record_id, self.row, self.fix)
+
+
+def unknown(kind: str, name: str, known: Iterable[str], where: str | None = None) -> UserError:
+    """The error for a name that a registry does not have, with the nearest one that it has.
+
+    Args:
+        kind: what the name would be, as ``projector``.
+        name: as the user wrote it.
+        known: names that there are, at least one.
+        where: the recipe key or option that holds the name.
+    """
+    names = sorted(known)
+    nearest = difflib.get_close_matches(name, names, n=1, cutoff=0)[0]
+    return UserError(
+        f"unknown {kind} {name!r}", where, f"did you mean {nearest!r}? There are {', '.join(names)}"
+    )

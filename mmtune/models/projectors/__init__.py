@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
-
 import torch
 
-from mmtune.errors import UserError
+from mmtune.errors import unknown
 from mmtune.models.config import ProjectorConfig
 from mmtune.models.projectors.base import Projector
 from mmtune.models.projectors.linear import LinearProjector
@@ -31,12 +29,7 @@ def build_projector(
         UserError: if there is no such projector; names the nearest one.
     """
     if config.name not in PROJECTORS:
-        nearest = difflib.get_close_matches(config.name, PROJECTORS, n=1, cutoff=0)[0]
-        raise UserError(
-            f"unknown projector {config.name!r}",
-            "model.projector.name",
-            f"did you mean {nearest!r}? There are {', '.join(sorted(PROJECTORS))}",
-        )
+        raise unknown("projector", config.name, PROJECTORS, "model.projector.name")
     with torch.random.fork_rng(devices=[]), torch.device("meta" if meta else "cpu"):
         torch.default_generator.manual_seed(seed)  # the CPU generator only, which fork_rng restores
         return PROJECTORS[config.name](config, vision_width, language_width)
