@@ -32,7 +32,12 @@ def cross_entropy_sum(logits: Tensor, targets: Tensor) -> Tensor:
     Args:
         logits: (supervised, vocabulary) float32; overwritten where they need a gradient.
         targets: (supervised,) int64 ids.
+
+    Raises:
+        ValueError: if there are more or fewer logits than targets.
     """
+    if len(logits) != len(targets):
+        raise ValueError(f"{len(logits)} rows of logits for {len(targets)} targets")
     if targets.numel() == 0:
         return logits.sum() * 0.0
     return _CrossEntropySum.apply(logits, targets)

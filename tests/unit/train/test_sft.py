@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 import torch
 from torch.nn import functional as F
 
@@ -27,6 +28,11 @@ def test_without_gradient_the_logits_stay() -> None:
     with torch.no_grad():
         sft.cross_entropy_sum(logits, torch.zeros(5, dtype=torch.int64))
     assert torch.equal(logits, before)
+
+
+def test_logits_of_other_positions_are_refused() -> None:
+    with pytest.raises(ValueError, match="6 rows of logits for 5 targets"):
+        sft.cross_entropy_sum(torch.randn(6, 7), torch.zeros(5, dtype=torch.int64))
 
 
 def test_nothing_supervised_gives_a_zero_that_can_be_differentiated() -> None:
