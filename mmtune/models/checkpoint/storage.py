@@ -25,6 +25,9 @@ Shapes = dict[str, tuple[int, ...]]
 def whole_folder(target: Path) -> Iterator[Path]:
     """A temporary folder beside ``target`` that takes its name once everything in it is on the disk.
 
+    Temporary folders that a killed process left for the same ``target`` are removed. One in which another
+    process is just writing looks the same, so only one process at a time may save under one name.
+
     Args:
         target: a folder that does not exist yet, or is empty.
 
