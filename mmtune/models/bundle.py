@@ -71,11 +71,15 @@ def build(config: ModelConfig, *, template: str, meta: bool = False, seed: int =
     projector = build_projector(config.projector, vision.width, width, seed=seed, meta=meta)
     policy = get_policy(config.image_policy, vision.geometry, projector.out_tokens(vision.tokens))
     model = VisionLanguageModel(vision, projector, language, policy, config.language.attention)
-    references = {"vision": _reference(config.vision.name), "language": _reference(config.language.name)}
+    references = {
+        "vision": reference_to(config.vision.name),
+        "language": reference_to(config.language.name),
+    }
     return Bundle(model, tokenizer, template, policy, config, references=references)
 
 
-def _reference(name: str) -> Reference:
+def reference_to(name: str) -> Reference:
+    """A reference to a folder or hub name, with the folder's place as it is now."""
     prefix = PREFIX if name.startswith(PREFIX) else ""
     folder = Path(name.removeprefix(PREFIX)).expanduser()
     return Reference(name, prefix + str(folder.resolve()) if folder.is_dir() else None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -29,7 +30,9 @@ def load_pretrained(model_class: Any, name: str, part: str, **arguments: Any) ->
 
     try:
         with _quiet(name):
-            model, info = model_class.from_pretrained(name, output_loading_info=True, **arguments)
+            model, info = model_class.from_pretrained(
+                os.path.expanduser(name), output_loading_info=True, **arguments
+            )
     except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
         raise UserError(
             f"the {part} cannot be loaded: {first_line(error)}",

@@ -12,7 +12,7 @@ import torch
 from mmtune.errors import UserError
 from mmtune.images.geometry import ViewGeometry
 from mmtune.images.policies import get_policy
-from mmtune.models.bundle import Bundle, Reference
+from mmtune.models.bundle import Bundle, Reference, reference_to
 from mmtune.models.checkpoint import storage
 from mmtune.models.checkpoint.manifest import MANIFEST, read_manifest
 from mmtune.models.config import LanguageConfig, ModelConfig, ProjectorConfig, VisionConfig
@@ -46,6 +46,9 @@ def load(folder: str | Path, *, meta: bool = False, references: Mapping[str, str
         for part in PARTS
         if not parts[part]["files"]
     }
+    for part in found.keys() & moved.keys():
+        # What is saved next refers to the new place; the weights are the same, and so is their sum.
+        known[part] = replace(reference_to(moved[part]), sha256=known[part].sha256)
     vision = _load_vision(path, parts["vision"], config.vision, found.get("vision"), meta=meta)
     if "language" in found:
         language, _ = load_language(replace(config.language, name=found["language"]), meta=meta)
@@ -138,7 +141,7 @@ def _located(part: str, reference: Reference | None, moved: str | None, *, meta:
     if reference is None:
         raise UserError(f"the checkpoint holds no {part} weights and refers to none", part, "save it again")
     candidates = [moved] if moved else [reference.name, *([reference.folder] if reference.folder else [])]
-    name = next((c for c in candidates if Path(c.removeprefix(PREFIX)).is_dir()), candidates[0])
+    name = next((c for c in candidates if Path(c.removeprefix(PREFIX)).expanduser().is_dir()), candidates[0])
     if meta or reference.sha256 is None:
         return name
     now = fingerprint(name)
