@@ -72,7 +72,8 @@ def save(
                 names = storage.write_tensors(place, weights, shard_bytes=shard_bytes)
                 entry["files"] = {f"{part}/{name}": file_sha256(place / name) for name in names}
                 entry["dtype"] = storage.dtype_name(weights)
-        _write_language_settings(temporary / "language", bundle)
+        dtype = content["parts"]["language"].get("dtype") or _held_dtype(bundle.model.language)
+        _write_language_settings(temporary / "language", bundle, dtype)
         storage.write_json(temporary / MANIFEST, content | dict(manifest or {}))
     return target
 
@@ -152,13 +153,21 @@ def _weights(part: str, module: torch.nn.Module, tensors: Tensors | None) -> dic
     return {name: given[name] for name in own}
 
 
-def _write_language_settings(place: Path, bundle: Bundle) -> None:
-    """The files beside the weights that make the folder one that transformers loads."""
+def _held_dtype(module: torch.nn.Module) -> str:
+    return str(next(module.parameters()).dtype).removeprefix("torch.")
+
+
+def _write_language_settings(place: Path, bundle: Bundle, dtype: str) -> None:
+    """The files beside the weights that make the folder one that transformers loads.
+
+    ``dtype`` is that of the written weights: an engine may write float32 masters of a bfloat16 model, and
+    whoever loads them in the type of config.json would round them.
+    """
     language = bundle.model.language
     settings = json.loads(language.config.to_json_string(use_diff=False))
     settings.pop("_name_or_path", None)
     settings["architectures"] = [type(language).__name__]
-    settings["dtype"] = str(next(language.parameters()).dtype).removeprefix("torch.")
+    settings["dtype"] = dtype
     storage.write_json(place / "config.json", settings)
     # Written without transformers' own check, which has killed runs at their very last save.
     if getattr(language, "generation_config", None) is not None:

@@ -128,6 +128,16 @@ def test_bfloat16_weights_come_back_as_such(backbones, tmp_path):
     assert {p.dtype for p in new.model.language.parameters()} == {torch.bfloat16}
 
 
+def test_float32_masters_of_a_bfloat16_model_come_back_unrounded(backbones, tmp_path):
+    masters = build(make_config(backbones), template="plain").model
+    tensors = {part: dict(module.state_dict()) for part, module in masters.parts().items()}
+    bundle = build(make_config(backbones), template="plain")
+    bundle.model.to(torch.bfloat16)
+    folder = checkpoint.save(tmp_path / "masters", bundle, tensors=tensors)
+    new = checkpoint.load(folder).model.state_dict()
+    assert all(torch.equal(new[name], tensor) for name, tensor in masters.state_dict().items())
+
+
 # Parts by reference
 
 
@@ -164,6 +174,31 @@ def test_changed_or_lost_backbones_are_noticed(backbones, tmp_path):
     save_file({n: t + 1 for n, t in load_file(weights).items()}, weights, metadata={"format": "pt"})
     with pytest.raises(UserError, match="not the ones that the checkpoint was trained with"):
         checkpoint.load(folder, references={"vision": str(tmp_path / "moved")})
+
+
+def test_the_new_place_of_a_moved_part_is_remembered(backbones, tmp_path):
+    own = dict(backbones, clip=str(shutil.copytree(backbones["clip"], tmp_path / "clip")))
+    one = checkpoint.save(tmp_path / "one", frozen(own), include={"projector"})
+    shutil.move(tmp_path / "clip", tmp_path / "moved")
+    stage = checkpoint.load(one, references={"vision": str(tmp_path / "moved")})
+    for part in ("vision", "language"):
+        stage.model.set_trainable(part, False)
+    two = checkpoint.save(tmp_path / "two", stage, include={"projector"})
+    assert torch.equal(logits(checkpoint.load(two)), logits(stage))
+
+
+def test_a_backbone_in_the_home_folder_goes_before_the_place_it_once_had(backbones, tmp_path, monkeypatch):
+    for home in ("old", "new"):
+        for kind in ("clip", "llama"):
+            shutil.copytree(backbones[kind], tmp_path / home / kind)
+    monkeypatch.setenv("HOME", str(tmp_path / "old"))
+    old = frozen({"clip": "~/clip", "llama": "~/llama"})
+    folder = checkpoint.save(tmp_path / "small", old, include={"projector"})
+    stale = tmp_path / "old" / "clip" / "model.safetensors"
+    stale.unlink()  # the model above still has it mapped
+    stale.write_bytes(b"another model")
+    monkeypatch.setenv("HOME", str(tmp_path / "new"))
+    assert torch.equal(logits(checkpoint.load(folder)), logits(old))
 
 
 def test_meta_load_reads_no_weights(saved, tmp_path):
