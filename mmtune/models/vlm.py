@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from mmtune.batch import IGNORE, IMAGE_TOKEN_ID, PackedBatch
+from mmtune.errors import UserError
 from mmtune.images.policies.base import ImagePolicy
 from mmtune.models import attention
 from mmtune.models.projectors import Projector
@@ -166,6 +167,9 @@ class VisionLanguageModel(nn.Module):
 
         Returns:
             (supervised tokens, vocabulary) float32, in the order of the row.
+
+        Raises:
+            UserError: if the language model ignores which logits it is asked for.
         """
         if batch.image_views:
             visual = torch.cat(self.encode_images(batch.pixels, batch.image_views, batch.image_sizes))
@@ -175,7 +179,7 @@ class VisionLanguageModel(nn.Module):
             visual = self._project(blank)[0, :0]
         embeddings = self._splice(batch.input_ids, visual)
         device = embeddings.device
-        kernel = attention.choose_kernel(self.kernel, device)
+        kernel = attention.choose_kernel(self.kernel, device, embeddings.dtype)
         supervised = (batch.targets != IGNORE).nonzero().squeeze(1)
         logits = self.language(
             inputs_embeds=embeddings.unsqueeze(0),
@@ -184,4 +188,10 @@ class VisionLanguageModel(nn.Module):
             logits_to_keep=supervised,
             **attention.packed_arguments(batch.document_lengths, kernel, device),
         ).logits
+        if logits.shape[1] != supervised.numel():
+            raise UserError(
+                "this language model gives logits at other positions than it is asked for (logits_to_keep)",
+                type(self.language).__name__,
+                "choose another language model, or a newer transformers",
+            )
         return logits[0].float()

@@ -21,7 +21,8 @@ def flash_documents(
     """Causal attention inside each document by ``flash_attn_varlen_func``.
 
     Args:
-        query: (tokens, heads, head width), bfloat16 or float16, on a CUDA device.
+        query: (tokens, heads, head width), on a CUDA device; what is wider than bfloat16 is rounded to it, as
+            autocast does with what a norm left in float32.
         key: (tokens, key heads, head width).
         value: as ``key``.
         lengths: tokens of each document; they sum to ``tokens``.

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmtune.errors import UserError
+from mmtune.models import kernels
 from mmtune.models.attention import packed_arguments, packed_attention
 from mmtune.models.kernels import KERNELS, choose_kernel
 from mmtune.models.language import load_language
@@ -160,8 +161,20 @@ def test_flash_kernel_tells_flash_attn_where_documents_are(monkeypatch):
 
 
 def test_kernel_is_chosen_for_the_device():
-    assert choose_kernel("auto", CPU) == "sdpa"
-    assert choose_kernel("sdpa", CPU) == "sdpa"
+    assert choose_kernel("auto", CPU, torch.float32) == "sdpa"
+    assert choose_kernel("sdpa", CPU, torch.float32) == "sdpa"
     with pytest.raises(UserError) as error:
-        choose_kernel("flash", CPU)
+        choose_kernel("flash", CPU, torch.bfloat16)
     assert error.value.where == "model.language.attention"
+
+
+def test_float32_is_never_computed_by_the_flash_kernel(monkeypatch):
+    monkeypatch.setattr(kernels, "_flash_installed", lambda: True)
+    gpu = torch.device("cuda")
+    assert choose_kernel("auto", gpu, torch.bfloat16) == "flash"
+    assert choose_kernel("auto", gpu, torch.float32) == "sdpa"
+    with pytest.raises(UserError, match="bfloat16 or float16 only"):
+        choose_kernel("flash", gpu, torch.float32)
+    monkeypatch.setattr(torch, "is_autocast_enabled", lambda kind: kind == "cuda")
+    monkeypatch.setattr(torch, "get_autocast_dtype", lambda kind: torch.bfloat16)
+    assert choose_kernel("auto", gpu, torch.float32) == choose_kernel("flash", gpu, torch.float32) == "flash"

@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mmtune.batch import IMAGE_TOKEN_ID, PackedBatch
+from mmtune.errors import UserError
 from mmtune.models.bundle import build
 from mmtune.models.config import VisionConfig
 from tests.unit.models.rows import (
@@ -172,6 +173,16 @@ def test_a_wrong_number_of_visual_tokens_is_refused(bundle):
         bundle.model.embed(row.input_ids, row.pixels.repeat(2, 1, 1, 1), (1, 1), ((SIDE, SIDE),) * 2)
     with pytest.raises(ValueError, match="0 visual tokens, the row has 16 places"):
         bundle.model.embed(row.input_ids)
+
+
+def test_a_language_model_that_ignores_logits_to_keep_is_refused(backbones, monkeypatch):
+    model = build(make_config(backbones), template="plain").model
+    forward = model.language.forward
+    monkeypatch.setattr(
+        model.language, "forward", lambda *, logits_to_keep, **arguments: forward(**arguments)
+    )
+    with pytest.raises(UserError, match="logits_to_keep"):
+        model(make_row(MIXED))
 
 
 def test_the_class_token_can_be_kept(backbones):
