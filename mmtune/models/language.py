@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from typing import Any
 
 import torch
@@ -11,6 +12,7 @@ from mmtune.errors import UserError
 from mmtune.models import attention
 from mmtune.models.config import LanguageConfig
 from mmtune.models.files import find_file
+from mmtune.models.isolation import check_isolation
 from mmtune.models.pretrained import first_line, load_pretrained
 
 log = logging.getLogger(__name__)
@@ -19,6 +21,8 @@ DTYPES: dict[str, Any] = {"float32": torch.float32, "bfloat16": torch.bfloat16, 
 _TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model")
 _SAMPLING = {"temperature": 1.0, "top_p": 1.0, "top_k": 50, "min_p": None, "typical_p": 1.0}
 """Settings that only sampling reads, with the value that means nothing."""
+_PACKABLE = {"full_attention", "sliding_attention"}
+"""Kinds of layers that keep the documents of a packed row apart; the others are not told where they end."""
 
 
 def load_language(config: LanguageConfig, *, meta: bool = False) -> tuple[Any, Any]:
@@ -52,6 +56,8 @@ def load_language(config: LanguageConfig, *, meta: bool = False) -> tuple[Any, A
             attn_implementation=attention.ATTENTION,
         )
     prepare_language(model, tokenizer, config.name)
+    if not meta:
+        check_isolation(model, config.name)
     return model, tokenizer
 
 
@@ -83,7 +89,7 @@ def _settings(name: str) -> Any:
     if find_file(name, "config.json") is None:
         raise UserError("the language model has no config.json", name, "give a transformers model folder")
     try:
-        settings = AutoConfig.from_pretrained(name)
+        settings = AutoConfig.from_pretrained(os.path.expanduser(name))
     except (OSError, ValueError, KeyError) as error:
         raise UserError(f"the language model's config cannot be read: {first_line(error)}", name) from error
     _check_attention(settings, name)
@@ -102,7 +108,7 @@ def load_tokenizer(name: str) -> Any:
     if all(find_file(name, file) is None for file in _TOKENIZER_FILES):
         raise UserError("there is no tokenizer", name, "keep the tokenizer's files beside the model's")
     try:
-        tokenizer = AutoTokenizer.from_pretrained(name)
+        tokenizer = AutoTokenizer.from_pretrained(os.path.expanduser(name))
     except (OSError, ValueError, KeyError, ImportError, TypeError) as error:
         raise UserError(
             f"the tokenizer cannot be loaded: {first_line(error)}",
@@ -159,11 +165,19 @@ def _mend_generation_config(model: Any) -> None:
 
 
 def _check_attention(settings: Any, source: str) -> None:
-    """Refuse attention whose scores are changed in a way that no kernel here makes."""
+    """Refuse layers that no kernel here stands for: capped scores, chunks, state spaces, convolutions."""
     text = settings.get_text_config()
     if getattr(text, "attn_logit_softcapping", None):
         raise UserError(
             "this language model caps its attention scores, which packed rows do not support",
             source,
             "choose a model without attn_logit_softcapping",
+        )
+    # The lists of hybrid models have had two names in transformers.
+    kinds = getattr(text, "layer_types", None) or getattr(text, "layers_block_type", None) or []
+    if odd := sorted({str(kind) for kind in kinds} - _PACKABLE):
+        raise UserError(
+            f"this language model has layers of the kind {odd[0]}, in which packed rows are not supported",
+            source,
+            f"choose a model whose layers are all {' or '.join(sorted(_PACKABLE))}",
         )

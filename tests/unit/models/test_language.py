@@ -11,7 +11,9 @@ import torch
 
 from mmtune.errors import UserError
 from mmtune.models.config import LanguageConfig
+from mmtune.models.isolation import check_isolation
 from mmtune.models.language import load_language
+from mmtune.train.stages import set_dtypes
 from tests.unit.models.rows import save_other_language
 
 
@@ -88,6 +90,50 @@ def test_capped_attention_scores_are_refused(tmp_path):
     transformers.Gemma2Config(hidden_size=32, num_hidden_layers=1).save_pretrained(folder)
     with pytest.raises(UserError, match="caps its attention scores"):
         load_language(LanguageConfig(str(folder)), meta=True)
+
+
+@pytest.mark.parametrize("kind", ["chunked_attention", "linear_attention"])
+def test_layers_that_are_not_told_where_documents_end_are_refused(backbones, tmp_path, kind):
+    folder = save_other_language(tmp_path / "mistral", "mistral")
+    edit(folder / "config.json", layer_types=["full_attention", kind])
+    with pytest.raises(UserError, match=f"layers of the kind {kind}"):
+        load_language(LanguageConfig(str(folder)), meta=True)
+
+
+class _RunningMean(torch.nn.Module):
+    """What a state space does to a packed row: every token gets something of all before it."""
+
+    def forward(self, hidden: torch.Tensor) -> torch.Tensor:
+        return hidden.cumsum(1) / hidden.shape[1]
+
+
+def test_a_layer_that_lets_documents_see_each_other_is_found_out(backbones):
+    model, _ = load_language(LanguageConfig(backbones["llama"]))
+    model.train()
+    check_isolation(model, "here")
+    assert model.training and not model.model.layers[0]._forward_hooks
+    model.model.layers[1].mlp = _RunningMean()
+    with pytest.raises(UserError, match="would see each other"):
+        check_isolation(model, "here")
+    model.model.layers[1].mlp = torch.nn.Bilinear(2, 2, 2)
+    with pytest.raises(UserError, match="cannot run a packed row"):
+        check_isolation(model, "here")
+
+
+def test_the_trial_is_part_of_loading(backbones, monkeypatch):
+    from transformers.models.llama.modeling_llama import LlamaMLP
+
+    monkeypatch.setattr(LlamaMLP, "forward", lambda self, hidden: hidden.cumsum(1))
+    with pytest.raises(UserError, match="would see each other"):
+        load_language(LanguageConfig(backbones["llama"]))
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_a_language_model_loaded_in_bfloat16_learns_on_float32_masters(backbones, frozen):
+    model, _ = load_language(LanguageConfig(backbones["llama"], dtype="bfloat16"))
+    model.requires_grad_(not frozen)
+    set_dtypes({"language": model}, learns=torch.float32, frozen=torch.bfloat16)
+    assert {p.dtype for p in model.parameters()} == {torch.bfloat16 if frozen else torch.float32}
 
 
 @pytest.mark.parametrize(
