@@ -84,7 +84,10 @@ def save(
         shutil.rmtree(partial, ignore_errors=True)
         needed = sum(t.nbytes for of_part in tensors.values() for t in of_part.values())
         _check_space(final.parent, needed * (3 if with_state else 1))
-        checkpoint.save(partial, bundle, manifest=manifest, include=parts, tensors=tensors)
+        try:
+            checkpoint.save(partial, bundle, manifest=manifest, include=parts, tensors=tensors)
+        except UserError as error:
+            raise UserError(error.what, str(final), error.fix) from error
         (partial / training_state.FOLDER).mkdir()
 
     def write_state() -> None:
@@ -104,7 +107,7 @@ def save(
         _together(engine, write_weights if engine.rank == 0 else _nothing, final)
         _together(engine, write_state, final)
         _together(engine, publish if engine.rank == 0 else _nothing, final)
-    except UserError:
+    except BaseException:  # a second Ctrl-C, too: nothing half-written stays
         if engine.rank == 0:
             shutil.rmtree(partial, ignore_errors=True)
         raise
@@ -122,7 +125,8 @@ def _together(engine: Engine, work: Callable[[], None], where: Path) -> None:
         work()
     except UserError as own:
         error = own
-    except (OSError, RuntimeError) as own:  # torch and safetensors report a full disk as RuntimeError
+    except Exception as own:  # a full disk has many kinds, and any that leaves here makes the others wait
+        log.debug("the checkpoint cannot be written", exc_info=True)
         reason = own.strerror if isinstance(own, OSError) and own.strerror else str(own)
         error = UserError(
             f"the checkpoint cannot be written: {' '.join(reason.split()).rstrip('.')}",
@@ -139,10 +143,14 @@ def _check_space(folder: Path, needed: int) -> None:
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise UserError(
-            f"the checkpoint needs about {needed / 1e9:.2f} GB, the disk has {free / 1e9:.2f} GB free",
+            f"the disk is full: the checkpoint needs about {_bytes(needed)}, and {_bytes(free)} are free",
             str(folder),
             "free space on that disk; nothing was left half-written",
         )
+
+
+def _bytes(count: int) -> str:
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.2f} MB"
 
 
 def _sync_tree(folder: Path) -> None:

@@ -13,7 +13,7 @@ from mmtune.data.source import Source
 from mmtune.data.splits import open_splits
 from mmtune.errors import UserError
 from mmtune.models.bundle import Bundle
-from mmtune.templates import get_template
+from mmtune.templates import TokenizerTemplate, get_template
 from mmtune.train.engines.base import Engine
 from mmtune.train.settings import Recipe
 
@@ -36,15 +36,30 @@ class Feeding:
         }
 
 
-def feed(recipe: Recipe, bundle: Bundle, engine: Engine) -> Feeding:
-    """Open the data of a recipe for this rank.
+Splits = tuple[list[Source], list[Source]]
+"""Sources of the training records and of those that are held out."""
+
+
+def open_data(recipe: Recipe) -> Splits:
+    """What can be opened before the model is there, so that a wrong name costs no loading of weights.
 
     Raises:
-        UserError: a source, the template or a setting cannot be used.
+        UserError: a source cannot be used, or there is no such template.
     """
     if not recipe.data.train:
         raise UserError("the recipe names no training data", "data.train", "add a source with its path")
-    train, held_out = open_splits(recipe.data)
+    if recipe.template != TokenizerTemplate.name:
+        get_template(recipe.template)
+    return open_splits(recipe.data)
+
+
+def feed(recipe: Recipe, splits: Splits, bundle: Bundle, engine: Engine) -> Feeding:
+    """The steps of a recipe for this rank.
+
+    Raises:
+        UserError: the template or a setting cannot be used.
+    """
+    train, held_out = splits
     template = get_template(recipe.template, tokenizer=bundle.tokenizer)
     encoder = RecordEncoder(
         bundle.tokenizer, template, bundle.policy, recipe.data.max_tokens, recipe.data.image_position

@@ -13,7 +13,7 @@ from mmtune.train import checkpoints, resume, stages, training_state
 from mmtune.train.agreement import GlobalStep, agreed_steps, demand_finite
 from mmtune.train.engines import make_engine
 from mmtune.train.engines.base import Engine
-from mmtune.train.feeding import Feeding, feed
+from mmtune.train.feeding import Feeding, feed, open_data
 from mmtune.train.interrupt import StopRequest
 from mmtune.train.objectives import get_objective
 from mmtune.train.recipe import plain
@@ -62,6 +62,7 @@ class _Run:
         self.objective = get_objective(recipe.objective)
         start = resume.find(recipe)
         training_state.seed_everything(recipe.seed)
+        splits = open_data(recipe)
         model = recipe.model
         if model.checkpoint is not None:
             model = replace(model, checkpoint=checkpoints.newest_of(model.checkpoint))
@@ -69,7 +70,7 @@ class _Run:
         self._prepare_parts(self.bundle)
         if start is not None:
             checkpoints.load_weights(start, self.bundle)
-        self.feeding: Feeding = feed(recipe, self.bundle, engine)
+        self.feeding: Feeding = feed(recipe, splits, self.bundle, engine)
         self.loader = self.feeding.train
         optim = recipe.optim
         engine.wrap(

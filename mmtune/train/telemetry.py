@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import time
@@ -13,11 +14,14 @@ from typing import Any
 
 import torch
 
+from mmtune.errors import UserError
 from mmtune.progress import Progress, setup_logging
 from mmtune.train.recipe import to_yaml
 from mmtune.train.settings import Recipe
 
 log = logging.getLogger(__name__)
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 SCALARS = "scalars.jsonl"
 SAMPLES = "samples.jsonl"
@@ -48,13 +52,26 @@ def run_folder(recipe: Recipe, rank: int) -> Iterator[None]:
     """Log to the run's folder and keep the recipe there; other ranks only warn."""
     out = Path(recipe.out)
     if rank == 0:
-        out.mkdir(parents=True, exist_ok=True)
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError, FileNotFoundError) as error:
+            raise UserError(
+                f"the run folder cannot be made: {error.strerror}", str(out), "give another --out"
+            ) from error
         setup_logging(out)
         (out / "recipe.yaml").write_text(to_yaml(recipe), encoding="utf-8")
     else:
         setup_logging(level=logging.WARNING)
     try:
         yield
+    except OSError as error:
+        if error.errno not in _FULL or error.filename is not None:
+            raise
+        raise UserError(
+            "the disk is full",
+            str(out),
+            "free some space; the same command goes on from the newest checkpoint",
+        ) from error
     finally:
         setup_logging()
 
