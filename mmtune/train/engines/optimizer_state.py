@@ -52,8 +52,14 @@ def restore(
         layout: places a full CPU tensor of a parameter's shape as that parameter is placed.
 
     Raises:
-        UserError: there is none, or it belongs to another choice of learning parts.
+        UserError: there is none, it is DeepSpeed's, or it belongs to another choice of learning parts.
     """
+    if (folder / "deepspeed").is_dir():
+        raise UserError(
+            "the checkpoint's training state was written by DeepSpeed",
+            str(folder),
+            "resume with the engine that wrote it, or start a new run from its weights with model.checkpoint",
+        )
     if not (folder / FILE).is_file():
         raise UserError(
             "the checkpoint has no optimiser state to go on with",
@@ -77,5 +83,6 @@ def restore(
             state = {}
             for key in sorted(own):
                 tensor = stored.get_tensor(f"{name}/{key}")
-                state[key] = layout(tensor, parameter) if tensor.shape == parameter.shape else tensor
+                # a fused AdamW reads its step count where the parameter is
+                state[key] = tensor.to(parameter.device) if key == "step" else layout(tensor, parameter)
             optimizer.state[parameter] = state
