@@ -20,7 +20,7 @@ from mmtune.train.recipe import plain
 from mmtune.train.saving import Saver
 from mmtune.train.schedule import lr_factor
 from mmtune.train.settings import Recipe
-from mmtune.train.telemetry import Silence, StepReport, Telemetry, run_folder
+from mmtune.train.telemetry import Silence, StepReport, Telemetry, keep_recipe, run_folder
 from mmtune.train.training_state import Progress
 from mmtune.train.validation import Validation
 
@@ -61,6 +61,8 @@ class _Run:
         self.out = Path(recipe.out)
         self.objective = get_objective(recipe.objective)
         start = resume.find(recipe)
+        if engine.rank == 0:
+            keep_recipe(recipe)
         training_state.seed_everything(recipe.seed)
         splits = open_data(recipe)
         model = recipe.model

@@ -49,7 +49,7 @@ class StepReport:
 
 @contextmanager
 def run_folder(recipe: Recipe, rank: int) -> Iterator[None]:
-    """Log to the run's folder and keep the recipe there; other ranks only warn."""
+    """Log to the run's folder; other ranks only warn."""
     out = Path(recipe.out)
     if rank == 0:
         try:
@@ -59,7 +59,6 @@ def run_folder(recipe: Recipe, rank: int) -> Iterator[None]:
                 f"the run folder cannot be made: {error.strerror}", str(out), "give another --out"
             ) from error
         setup_logging(out)
-        (out / "recipe.yaml").write_text(to_yaml(recipe), encoding="utf-8")
     else:
         setup_logging(level=logging.WARNING)
     try:
@@ -74,6 +73,11 @@ def run_folder(recipe: Recipe, rank: int) -> Iterator[None]:
         ) from error
     finally:
         setup_logging()
+
+
+def keep_recipe(recipe: Recipe) -> None:
+    """Write the recipe to the run's folder, once it is known that the folder holds no other recipe's run."""
+    (Path(recipe.out) / "recipe.yaml").write_text(to_yaml(recipe), encoding="utf-8")
 
 
 class Telemetry:

@@ -93,8 +93,10 @@ def test_frozen_parts_are_referred_to_unless_asked_for(recipe: Recipe) -> None:
 
 def test_another_recipe_does_not_go_on_in_the_same_folder(recipe: Recipe) -> None:
     train(with_optim(recipe, steps=1))
+    kept = (Path(recipe.out) / "recipe.yaml").read_text()
     with pytest.raises(UserError, match=r"optim\.lr .*--out"):
         train(with_optim(recipe, steps=1, lr=1e-4))
+    assert (Path(recipe.out) / "recipe.yaml").read_text() == kept
     with pytest.raises(UserError, match="earlier run"):
         train(replace(with_optim(recipe, steps=1), checkpoint=CheckpointConfig(resume="never")))
 
