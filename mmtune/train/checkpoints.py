@@ -165,7 +165,10 @@ def _sync_tree(folder: Path) -> None:
 def prune(out: Path, keep: int) -> None:
     """Delete all but the newest ``keep`` checkpoints, and what an interrupted save has left."""
     for folder in complete_checkpoints(out)[:-keep]:
-        shutil.rmtree(folder)
+        try:  # under another name first: one that is half deleted must not look complete
+            os.rename(folder, folder.with_name(f".deleting-{folder.name}"))
+        except OSError as error:
+            log.warning("the old checkpoint %s cannot be deleted: %s", folder, error.strerror)
     for partial in (out / "checkpoints").glob(".*step-*"):
         shutil.rmtree(partial, ignore_errors=True)
 
