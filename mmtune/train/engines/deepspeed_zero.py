@@ -136,10 +136,13 @@ class _Zero(Engine):
         self.wrapped.backward(loss * self.world)
 
     def step(self) -> float:
-        """Clip and update, as DeepSpeed was told at the start."""
+        """Clip and update, as DeepSpeed was told at the start; NaN where the gradient was not finite."""
         self.wrapped.step()
         norm = self.wrapped.get_global_grad_norm()
-        return float(norm) if norm is not None else 0.0
+        # a gradient that overflows leaves the norm at -1, at infinity or at that of the step before
+        if norm is None or norm < 0 or getattr(self.optimizer, "overflow", False):
+            return float("nan")
+        return float(norm)
 
     def part_states(self, parts: Sequence[str]) -> PartStates:
         """Full weights of these parts, on rank 0; float32 masters where they learn."""
@@ -184,7 +187,16 @@ class _Zero(Engine):
                 str(folder),
                 "resume with the engine that wrote it",
             )
-        loaded, _ = self.wrapped.load_checkpoint(str(folder), tag=_TAG, load_module_strict=False)
+        from deepspeed.runtime.zero.utils import ZeRORuntimeException
+
+        try:
+            loaded, _ = self.wrapped.load_checkpoint(str(folder), tag=_TAG, load_module_strict=False)
+        except ZeRORuntimeException as error:
+            raise UserError(
+                f"DeepSpeed cannot use its training state with {self.world} processes: {error}".rstrip("."),
+                str(folder),
+                "start as many as wrote it, or start a new run from its weights with model.checkpoint",
+            ) from error
         if loaded is None:
             raise UserError("DeepSpeed could not read its training state", str(folder))
 
