@@ -56,6 +56,9 @@ def run(
     """
     built = build_tasks(tasks)
     items = {name: task.load() for name, task in built.items()}
+    for task in built.values():
+        if not task.images.is_dir():
+            raise UserError("There is no such image folder", str(task.images), "give it with images=FOLDER")
     from mmtune.decode.engine import Engine
 
     engine = Engine.from_checkpoint(checkpoint, device)
@@ -145,6 +148,10 @@ def evaluate(
         "hardware": hardware(),
     }
     write_json(out / "metrics.json", results)
+    for name, result in results["tasks"].items():
+        if not result["n"] and result["failures"]:
+            reason = next(iter(result["failures"].values())).rstrip(".")
+            raise UserError(f"None of the {result['of']} items of {name} could be answered: {reason}")
     return results
 
 

@@ -6,11 +6,14 @@ import argparse
 import difflib
 import errno
 import importlib
+import logging
 import os
 import re
 import sys
+import threading
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from types import ModuleType
 from typing import NoReturn
 
@@ -31,7 +34,9 @@ VERBS: dict[str, str] = {
 
 _INTERRUPTED = 130
 _RECIPE_KEY = re.compile(r"--[a-z_]+(\.[a-z0-9_]+)+(=.*)?$", re.DOTALL)
-_ENVIRONMENT_ERRNOS = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS}
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_NO_FOLDER = {errno.EEXIST, errno.ENOTDIR, errno.EISDIR}
+_ENVIRONMENT_ERRNOS = {*_FULL, *_NO_FOLDER, errno.EACCES, errno.EPERM, errno.EROFS}
 
 
 class Parser(argparse.ArgumentParser):
@@ -59,7 +64,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in words
     try:
-        return _run([word for word in words if word != "--debug"])
+        with _quiet_threads(debug):
+            return _run([word for word in words if word != "--debug"])
     except KeyboardInterrupt:
         return _fail("interrupted", _INTERRUPTED, debug)
     except BrokenPipeError:  # `mmtune inspect ... | head`: the reader has seen enough
@@ -73,6 +79,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail(_about_the_machine(error), 2, debug)
     except Exception as error:  # noqa: BLE001 - the outermost frame: nothing above it could say it better
         return _fail(_unexpected(error), 1, debug)
+
+
+@contextmanager
+def _quiet_threads(debug: bool) -> Iterator[None]:
+    """A library's own thread that fails (a full disk under TensorBoard) tells one line, too."""
+    before = threading.excepthook
+
+    def tell(failed: threading.ExceptHookArgs) -> None:
+        detail = " ".join(str(failed.exc_value).split())
+        logging.getLogger(__name__).warning("a thread failed: %s: %s", failed.exc_type.__name__, detail)
+
+    if not debug:
+        threading.excepthook = tell
+    try:
+        yield
+    finally:
+        threading.excepthook = before
 
 
 def _run(words: list[str]) -> int:
@@ -185,7 +208,11 @@ def _unexpected(error: BaseException) -> str:
 
 def _about_the_machine(error: OSError) -> str:
     where = error.filename if isinstance(error.filename, str) else None
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if error.errno in _NO_FOLDER:
+        return str(
+            UserError(error.strerror or str(error), where, "choose another path, or move what is there")
+        )
+    if error.errno in _FULL:
         return str(UserError("The disk is full", where, "free some space and run the same command again"))
     return str(UserError(error.strerror or str(error), where, "check the file's owner and permissions"))
 

@@ -251,16 +251,20 @@ def iter_rows(path: str | Path) -> Iterator[tuple[int, Any]]:
             if not head.startswith(b"{"):
                 rows = decode_json(file.read(), path)
                 if not isinstance(rows, list):
-                    raise UserError("The file is not a JSON list of records", str(path))
+                    raise UserError(
+                        "The file is not a JSON list of records",
+                        str(path),
+                        "give a list, or an object a line",
+                    )
                 yield from enumerate(rows)
                 return
             index = 0
             for number, line in enumerate(file, start=1):
                 if line.strip():
-                    yield index, decode_json(line, path, line=number, row=index)
+                    yield index, decode_json(line.rstrip(b"\r\n"), path, line=number, row=index)
                     index += 1
     except OSError as error:
-        raise UserError(f"Cannot read the file: {error.strerror}", str(path)) from error
+        raise UserError(f"Cannot read the file: {error.strerror}", str(path), "check the path") from error
 
 
 def decode_json(data: bytes, path: str | Path, *, line: int = 1, row: int | None = None) -> Any:

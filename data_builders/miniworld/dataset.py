@@ -96,7 +96,9 @@ def build(
     except OSError as error:
         full = error.errno == errno.ENOSPC
         what = "the disk is full" if full else f"the data set cannot be written: {error.strerror or error}"
-        advice = "free some space and run it again; finished parts are kept" if full else None
+        advice = (
+            "free some space and run it again; finished parts are kept" if full else "choose another folder"
+        )
         raise UserError(what, str(error.filename or out), advice) from error
 
 

@@ -92,6 +92,8 @@ def _check_file(path: Path, root: Path, decode: bool) -> int:
         if problem is not None:
             refused += 1
             _say(f"{path}, row {row}: {problem}")
+    if not records:
+        raise UserError("The file holds no records", str(path), "give a JSON list or JSON Lines of records")
     repeated = sum(1 for count in ids.values() if count > 1)
     _say(f"{records} records, {refused} refused; {images} images; {repeated} ids stand more than once")
     return 2 if refused else 0

@@ -98,7 +98,10 @@ class JsonSource:
                 return json.loads(content)
             except (ValueError, RecursionError):
                 file.seek(0)
-                line = file.read(start).count(b"\n") + 1
+                before = file.read(start)
+                line = before.count(b"\n") + 1
+                # In place of what stands before the row in its line, so that columns are the file's.
+                content = b" " * (start - 1 - before.rfind(b"\n")) + content
         try:
             return decode_json(content, self.path, line=line)
         except UserError as error:
@@ -207,7 +210,9 @@ def _list_ranges(content: bytes, start: int, path: Path) -> np.ndarray:
         return np.array(list(_items(text, start)), dtype=np.int64).reshape(-1, 2)
     except (ValueError, RecursionError) as error:
         decode_json(content, path)  # Says in full where it is wrong; whole JSON that is no list passes.
-        raise UserError("the file is not a JSON list of records", str(path)) from error
+        raise UserError(
+            "the file is not a JSON list of records", str(path), "give a list, or an object a line"
+        ) from error
 
 
 def _items(text: str, position: int) -> Iterator[tuple[int, int]]:

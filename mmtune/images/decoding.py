@@ -97,7 +97,11 @@ def _open(file: Path, path: str, max_pixels: int) -> Image.Image:
     try:
         image = Image.open(file, formats=_formats())
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise ImageError(f"the image is gigantic: {error}", path, "shrink it or leave it out") from error
+        raise ImageError(
+            f"the image is gigantic: more than the {max_pixels:,} pixels allowed",
+            path,
+            "shrink it or leave it out",
+        ) from error
     except Image.UnidentifiedImageError as error:
         raise ImageError(
             "the file is not an image of a known kind", path, f"use one of {', '.join(_formats())}"

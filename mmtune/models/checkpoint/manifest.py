@@ -32,7 +32,14 @@ def read_manifest(folder: str | Path) -> dict[str, Any]:
         raise UserError("there is no such checkpoint folder", str(folder), "check the path")
     content = read_json(str(path), MANIFEST)
     if content is None:
-        raise UserError(f"the folder is no mmtune checkpoint: it has no {MANIFEST}", str(folder))
+        inside = sorted(path.glob(f"checkpoints/step-*/{MANIFEST}"))
+        raise UserError(
+            f"the folder is no mmtune checkpoint: it has no {MANIFEST}",
+            str(folder),
+            f"give its newest checkpoint, {inside[-1].parent}"
+            if inside
+            else "give a checkpoint's own folder",
+        )
     if content.get("format") != FORMAT:
         raise UserError(
             f"the checkpoint has format {content.get('format')!r}, this mmtune reads {FORMAT}",
