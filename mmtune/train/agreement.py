@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from mmtune.data.loader import Step
 from mmtune.errors import UserError
@@ -51,6 +52,27 @@ def agreed_steps(
         if step is None or stopping:
             return
         yield GlobalStep(step, int(supervised), int(tokens), int(rows))
+
+
+def demand_equal(what: Mapping[str, Any], engine: Engine) -> None:
+    """Compare what must be the same on every rank: each plans the steps and reads the run folder by itself.
+
+    Raises:
+        UserError: names the processes that have it otherwise than the first; every rank raises it.
+    """
+    first, *others = engine.gather(dict(what))
+    for key in first:
+        different = [rank for rank, found in enumerate(others, 1) if found.get(key) != first[key]]
+        if different:
+            raise UserError(
+                f"the processes do not agree on {key}: {_ranks(different)} found another than process 0",
+                fix="give every machine the same data files and one shared run folder",
+            )
+
+
+def _ranks(ranks: Sequence[int]) -> str:
+    more = f" and {len(ranks) - 4} more" if len(ranks) > 4 else ""
+    return f"process{'es' if len(ranks) > 1 else ''} {', '.join(map(str, ranks[:4]))}{more}"
 
 
 def demand_finite(

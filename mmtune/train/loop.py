@@ -10,7 +10,7 @@ import torch
 
 from mmtune.models.bundle import Bundle, build
 from mmtune.train import checkpoints, resume, stages, training_state
-from mmtune.train.agreement import GlobalStep, agreed_steps, demand_finite
+from mmtune.train.agreement import GlobalStep, agreed_steps, demand_equal, demand_finite
 from mmtune.train.engines import make_engine
 from mmtune.train.engines.base import Engine
 from mmtune.train.feeding import Feeding, feed, open_data
@@ -74,6 +74,15 @@ class _Run:
             checkpoints.load_weights(start, self.bundle)
         self.feeding: Feeding = feed(recipe, splits, self.bundle, engine)
         self.loader = self.feeding.train
+        demand_equal(
+            {
+                "the checkpoint to go on from": start and start.name,
+                "the training data": self.loader.identity,
+                "the number of steps": len(self.loader),
+                "the validation data": self.feeding.validation and self.feeding.validation.identity,
+            },
+            engine,
+        )
         optim = recipe.optim
         engine.wrap(
             self.bundle.model,
@@ -204,6 +213,9 @@ class _Run:
     def _validate(self, validation: Validation, telemetry: Telemetry) -> None:
         progress = self.progress
         progress.validation_loss = loss = validation.loss()
+        if loss is None:
+            log.warning("step %d: no validation record has a token to validate", progress.step)
+            return
         best = progress.best_validation_loss
         progress.best_validation_loss = loss if best is None else min(best, loss)
         telemetry.validation(progress.step, loss, validation.answers())

@@ -152,6 +152,11 @@ class ValidationConfig:
         _check(
             self.every is None or self.every >= 1, "validation.every", f"must be at least 1, got {self.every}"
         )
+        _check(
+            self.records is None or self.records >= 1,
+            "validation.records",
+            f"must be at least 1, got {self.records}",
+        )
         _check(self.samples >= 0, "validation.samples", f"must not be negative, got {self.samples}")
 
 

@@ -55,8 +55,11 @@ class Validation:
         if engine.sharded and recipe.validation.samples:
             log.info("the engine %s shards the weights: no sample answers during training", engine.name)
 
-    def loss(self) -> float:
-        """Mean loss over the supervised tokens of the validation records; every rank calls it."""
+    def loss(self) -> float | None:
+        """Mean loss over the supervised tokens of the validation records; every rank calls it.
+
+        None where there are no such tokens, as when every validation record is refused.
+        """
         loss, tokens = 0.0, 0
         self.bundle.model.eval()
         try:
@@ -68,13 +71,20 @@ class Validation:
                             loss += float(self.objective(self.engine.wrapped, self.engine.place(batch)))
         finally:
             stages.set_training_mode(self.bundle.model, self.recipe.stage)
-        return self.engine.sum(loss)[0] / max(tokens, 1)
+        return self.engine.sum(loss)[0] / tokens if tokens else None
 
     def answers(self) -> list[dict[str, Any]]:
         """Greedy answers to the first questions of some validation records, where rank 0 has all weights."""
         wanted = self.recipe.validation.samples
         if self.engine.sharded or self.engine.rank != 0 or not wanted:
             return []
+        try:
+            return self._answers(wanted)
+        except UserError as error:  # these are for the reader, and worth no run
+            log.warning("%s There are no sample answers this time.", error)
+            return []
+
+    def _answers(self, wanted: int) -> list[dict[str, Any]]:
         from mmtune.decode.engine import Engine as Decoder
         from mmtune.decode.requests import Request, Settings
 
