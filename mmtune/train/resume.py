@@ -9,11 +9,14 @@ from typing import Any
 
 from mmtune.errors import UserError
 from mmtune.train import training_state
-from mmtune.train.checkpoints import complete_checkpoints
+from mmtune.train.checkpoints import complete_checkpoints, step_of
 from mmtune.train.recipe import plain
 from mmtune.train.settings import Recipe
 
 log = logging.getLogger(__name__)
+
+_CHANGES_ARITHMETIC = ("engine.precision",)
+"""Settings that may change, too, since the recipe of what is learnt stays, but not without a word."""
 
 _FREE = ("out", "tensorboard", "engine", "checkpoint", "validation", "data.workers", "data.quarantine_budget")
 """Settings that may change between a run's parts without changing what it learns."""
@@ -25,8 +28,8 @@ def find(recipe: Recipe) -> Path | None:
     """The checkpoint to go on from, or None for a new run.
 
     Raises:
-        UserError: a named checkpoint is not there or has no training state, or the run folder holds a run of
-            another recipe.
+        UserError: a named checkpoint is not there, has no training state or is older than one in the run
+            folder, or that folder holds a run of another recipe.
     """
     out, wanted = Path(recipe.out), recipe.checkpoint.resume
     found = complete_checkpoints(out)
@@ -50,14 +53,30 @@ def find(recipe: Recipe) -> Path | None:
                 wanted,
                 "to start a new run from a checkpoint's weights, use model.checkpoint",
             )
+        _none_is_newer(found, folder, out)
     _same_run(folder, recipe)
     return folder
+
+
+def _none_is_newer(found: list[Path], folder: Path, out: Path) -> None:
+    """Two branches in one folder: the lower steps of the new one would be pruned for the old one's."""
+    newer = [path.name for path in found if step_of(path) > step_of(folder)]
+    if newer:
+        raise UserError(
+            f"the run folder holds checkpoints that are newer than the one to resume: {', '.join(newer)}",
+            str(out),
+            "give another --out, or move the newer ones away; checkpoint.resume auto goes on from the newest",
+        )
 
 
 def _same_run(folder: Path, recipe: Recipe) -> None:
     before = _flat(training_state.read_progress(folder / training_state.FOLDER).recipe)
     now = _flat(plain(asdict(recipe)))
     changed = [key for key in sorted({*before, *now}) if before.get(key) != now.get(key)]
+    for key in [key for key in changed if key in _CHANGES_ARITHMETIC]:
+        log.warning(
+            "%s was %s and is now %s: the losses will not be the same", key, before.get(key), now.get(key)
+        )
     changed = [key for key in changed if not any(key == free or key.startswith(f"{free}.") for free in _FREE)]
     for key in [key for key in changed if key in _PROLONGING]:
         log.warning(

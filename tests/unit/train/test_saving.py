@@ -77,3 +77,12 @@ def test_going_back_does_not_mix_two_branches_in_one_folder(recipe: Recipe, tmp_
     assert resume.find(replace(back, out=str(tmp_path / "elsewhere"))) == folder_of(out, 2)
     shutil.rmtree(folder_of(out, 4))
     assert train(back).checkpoint == folder_of(out, 4)
+
+
+def test_another_precision_goes_on_with_a_warning(recipe: Recipe, caplog: pytest.LogCaptureFixture) -> None:
+    started = train(replace(recipe, checkpoint=CheckpointConfig(final_state=True)))
+    other = replace(recipe, engine=replace(recipe.engine, precision="bf16", threads=1))
+    assert resume.find(other) == started.checkpoint
+    assert [r.getMessage() for r in caplog.records if "engine." in r.getMessage()] == [
+        "engine.precision was fp32 and is now bf16: the losses will not be the same"
+    ]
