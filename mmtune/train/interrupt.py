@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 from types import FrameType, TracebackType
 from typing import Any
+
+log = logging.getLogger(__name__)
 
 _SIGNALS = [signal.SIGINT, signal.SIGTERM]
 if hasattr(signal, "SIGUSR1"):
@@ -35,4 +38,6 @@ class StopRequest:
     def _remember(self, number: int, frame: FrameType | None) -> None:
         if self.requested and number == signal.SIGINT:
             raise KeyboardInterrupt
+        if not self.requested:  # a step may take a minute; whoever sees nothing presses again
+            log.info("asked to stop: finishing this step, then saving; Ctrl-C again stops at once, unsaved")
         self.requested = True
