@@ -102,6 +102,7 @@ def save(
         _sync_tree(partial / training_state.FOLDER)
         shutil.rmtree(final, ignore_errors=True)
         os.rename(partial, final)
+        _sync(final.parent)
 
     try:
         _together(engine, write_weights if engine.rank == 0 else _nothing, final)
@@ -155,11 +156,15 @@ def _bytes(count: int) -> str:
 
 def _sync_tree(folder: Path) -> None:
     for path in [*folder.rglob("*"), folder]:
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        _sync(path)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def prune(out: Path, keep: int) -> None:
