@@ -105,6 +105,7 @@ def build_image_text(folder: Path, tokenizer: Any, groups: int, steps: int) -> N
 
     config = image_text.model_config(tokenizer.get_vocab_size(), side)
     model = image_text.build_model(config, seed=0)
+    save_caption_tokenizer(tokenizer, folder)
     image_text.pretrain(
         model,
         pictures,
@@ -113,9 +114,8 @@ def build_image_text(folder: Path, tokenizer: Any, groups: int, steps: int) -> N
         end=end,
         out=folder,
         steps=steps,
+        save=lambda: image_text.save(model, config, folder),
     )
-    image_text.save(model, config, folder)
-    save_caption_tokenizer(tokenizer, folder / "tokenizer")
     _write_build(folder, {"groups": groups, "steps": steps, "seed": IMAGE_TEXT_SEED}, started)
 
 
@@ -143,7 +143,6 @@ def build_language(folder: Path, tokenizer: Any, documents: int, steps: int) -> 
     language_model.pretrain(
         model, [(e.ids, e.supervised) for e in encoded], pad=words.pad_token_id, out=folder, steps=steps
     )
-    model.half().save_pretrained(folder)
     _write_build(folder, {"documents": documents, "steps": steps, "seed": LANGUAGE_SEED}, started)
 
 

@@ -39,7 +39,7 @@ def model_config(vocab_size: int, image_size: int) -> dict[str, Any]:
         "text_cfg": {
             "context_length": CONTEXT,
             "vocab_size": vocab_size,
-            "hf_tokenizer_name": "tokenizer",
+            "hf_tokenizer_name": "local-dir:.",  # open_clip looks in the folder itself,
             "width": 128,
             "heads": 4,
             "layers": 2,
@@ -135,6 +135,8 @@ def pretrain(
     end: int,
     out: Path,
     steps: int,
+    save: Callable[[], None],
+    save_every: int = 200,
     batch: int = 128,
     lr: float = 1e-3,
     seed: int = 0,
@@ -151,6 +153,8 @@ def pretrain(
         end: id of the end token.
         out: folder of the log.
         steps: optimiser steps.
+        save: writes the model; called as it goes and at the end.
+        save_every: steps between two calls.
         batch: images in a step.
         lr: peak learning rate.
         seed: of order and captions.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import math
 import random
@@ -80,11 +81,12 @@ def pretrain(
     pad: int,
     out: Path,
     steps: int,
+    save_every: int = 200,
     tokens_per_step: int = 8192,
     lr: float = 3e-3,
     seed: int = 0,
 ) -> None:
-    """Train ``model`` in place and write the curve to ``out/training.jsonl``.
+    """Train ``model`` in place; the curve goes to ``out/training.jsonl``, the weights to ``out`` as it goes.
 
     Attention is causal, so tokens after a document's end cannot reach it and right padding needs no mask.
     """
@@ -94,6 +96,8 @@ def pretrain(
     model.train()
     for epoch in range(math.ceil(10**9 / max(1, len(documents)))):
         for batch in length_batches(documents, tokens_per_step, seed + epoch):
+            if step == steps or (step and step % save_every == 0):
+                save(model, out)
             if step == steps:
                 curve.close()
                 return
@@ -114,3 +118,8 @@ def pretrain(
                 answer_loss = float((losses * answer).sum() / answer.sum().clamp(min=1))
             step += 1
             curve.add(step, loss=float(loss.detach()), answer_loss=answer_loss, epoch=epoch)
+
+
+def save(model: Any, folder: Path) -> None:
+    """Write the folder that transformers loads, its weights in half precision; the model stays as it is."""
+    copy.deepcopy(model).half().save_pretrained(folder)
