@@ -13,10 +13,10 @@ VERSION = re.search(r'__version__ = "(.+)"', (ROOT / "mmtune/__init__.py").read_
 REQUIRED = [
     "torch>=2.8",
     "torchvision>=0.23",
-    "transformers>=5.0",
+    "transformers>=5.2",
     "open_clip_torch>=3.0",
     "jinja2>=3.1",
-    "jsonargparse>=4.40",
+    "jsonargparse>=4.49",
     "matplotlib>=3.8",
     "numpy>=1.26",
     "pillow>=10.3",

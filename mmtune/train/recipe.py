@@ -264,7 +264,7 @@ def _type_error(message: str, where: str) -> UserError:
     if not (key and expected):
         return UserError(f"a setting of the recipe does not fit: {flat.rstrip('.')}", where)
     kinds = [re.sub(r"<class '([\w.]+)'>", r"\1", kind).replace("typing.", "") for kind in expected]
-    kinds = ["null" if kind == "NoneType" else kind for kind in kinds]
+    kinds = sorted(("null" if kind == "NoneType" else kind for kind in kinds), key="null".__eq__)
     kinds = [re.sub(r"^Literal\[(.*)\]$", r"one of \1", kind).replace("'", "") for kind in kinds]
     got = f", got {value[-1].rstrip('.')}" if value else ""
     return UserError(f"the setting {key[1]} must be {' or '.join(kinds)}{got}", where)
