@@ -31,7 +31,7 @@ def test_weights_give_the_share_of_each_source(size: int, first: float, second: 
     drawn = Counter(mixture.at(i) for i in range(epochs * mixture.epoch_records))
     by_source = Counter(draw.source for draw in drawn.elements())
     assert by_source[0] == epochs * max(1, round(first * size))
-    assert by_source[1] == epochs * max(1, round(second * 3 * size))
+    assert by_source[1] == epochs * max(1, round(second * (3 * size)))
     for source, own in enumerate([size, 3 * size]):
         counts = [drawn[source, record] for record in range(own)]  # type: ignore[index]
         assert max(counts) - min(counts) <= 1, "within a source no record is ahead of another by two"
