@@ -2,5 +2,5 @@
 
 from pathlib import Path
 
-BACKBONES = Path(__file__).parent
+BACKBONES = Path(__file__).parent / "weights"
 """Folder that holds ``image_text`` (open_clip's layout) and ``language`` (transformers' layout)."""
