@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 from dataclasses import asdict, dataclass
@@ -99,11 +100,12 @@ class Quarantine:
         line = json.dumps({"split": self.split, **asdict(refusal)}, ensure_ascii=False) + "\n"
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            if self.path.exists() and self.path.stat().st_size > self._read_bytes and not self._ends_whole():
-                line = "\n" + line
-            # One write in append mode, so that lines of several processes do not mix.
-            file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+            file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
             try:
+                # Locked, because another process's line that is half written looks like one cut by a crash.
+                fcntl.flock(file, fcntl.LOCK_EX)
+                if not _ends_whole(file):
+                    line = "\n" + line
                 os.write(file, line.encode("utf-8", "backslashreplace"))
             finally:
                 os.close(file)
@@ -126,13 +128,6 @@ class Quarantine:
             "mend or remove these records, or raise data.quarantine_budget",
         )
 
-    def _ends_whole(self) -> bool:
-        """Whether the file's last line is complete, which a crash may have prevented."""
-        assert self.path is not None
-        with self.path.open("rb") as file:
-            file.seek(-1, os.SEEK_END)
-            return file.read() == b"\n"
-
     def _new_lines(self) -> list[Refusal]:
         """This split's rows that were not read yet; a line cut short by a crash is skipped."""
         if self.path is None or not self.path.exists():
@@ -152,3 +147,9 @@ class Quarantine:
             except (ValueError, TypeError, KeyError, AttributeError):
                 continue
         return found
+
+
+def _ends_whole(file: int) -> bool:
+    """Whether an open file's last line is complete, which a crash may have prevented."""
+    size = os.fstat(file).st_size
+    return size == 0 or os.pread(file, 1, size - 1) == b"\n"
