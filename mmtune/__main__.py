@@ -1,8 +1,17 @@
-"""``python -m mmtune`` and ``torchrun -m mmtune`` are the command ``mmtune``."""
+"""``python -m mmtune``, which is also how launchers start it: ``torchrun -m mmtune train RECIPE``."""
 
+import logging
+import os
 import sys
 
 from mmtune.cli import main
 
-if __name__ == "__main__":
-    sys.exit(main())
+status = main()
+if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+    # Everything is saved and closed. Threads of the collectives that are still alive while the interpreter is
+    # taken down can abort the process (seen once with gloo and FSDP2), and a finished run would count as failed.
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+sys.exit(status)
