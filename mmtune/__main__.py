@@ -6,12 +6,13 @@ import sys
 
 from mmtune.cli import main
 
-status = main()
-if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-    # Everything is saved and closed. Threads of the collectives that are still alive while the interpreter is
-    # taken down can abort the process (seen once with gloo and FSDP2), and a finished run would count as failed.
-    logging.shutdown()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(status)
-sys.exit(status)
+if __name__ == "__main__":
+    status = main()
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        # Everything is saved and closed. Threads of the collectives that still live while the interpreter is
+        # taken down can abort the process (seen once: gloo, FSDP2): a finished run would count as failed.
+        logging.shutdown()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+    sys.exit(status)
