@@ -7,7 +7,7 @@ from itertools import islice
 from data_builders.miniworld.draws import Draws
 from data_builders.miniworld.questions import DESCRIPTIONS, FAMILIES, VQA_FAMILIES, ask
 from data_builders.miniworld.questions.balance import Ledger
-from data_builders.miniworld.questions.base import Question
+from data_builders.miniworld.questions.base import Fact, Question
 from data_builders.scenes import Scene
 
 # Shares of the other questions in a conversation.
@@ -20,12 +20,12 @@ _OTHERS = {
     "word": 2.5,
     "position": 2.5,
     "size_comparison": 1.5,
-    "number_comparison": 3.0,
 }
 # Reading is what takes longest to learn, so whatever can be read is asked first.
 _READING = ("digit", "word")
 _DESCRIPTION_SHARE = 0.3
 _PRESENCE_SHARE = 0.6
+_NUMBERS_SHARE = 0.7
 _MOST_EXISTENCE = 4
 
 
@@ -37,21 +37,19 @@ def conversation(scene: Scene, draws: Draws, ledger: Ledger, turns: int = 9) -> 
     does not depend on any answer, and inside a group the order is random, so no place in a conversation
     tells anything about an answer. A description gives everything away; it only comes last.
     """
-    asked: set[tuple[str, ...]] = set()
-    questions = _presence_questions(scene, draws, ledger, asked) if draws.chance(_PRESENCE_SHARE) else []
+    known: set[Fact] = set()
+    questions = _presence_questions(scene, draws, ledger, known) if draws.chance(_PRESENCE_SHARE) else []
     rest = []
     for name in _READING:
-        found = ask(FAMILIES[name], scene, draws, ledger, frozenset(asked))
+        found = ask(FAMILIES[name], scene, draws, ledger, known)
         if found:
-            asked.add(found.fact)
+            known |= found.tells
             rest.append(found)
     wanted = turns - len(questions) - len(rest)
-    shares = {name: share for name, share in _OTHERS.items() if not (questions and FAMILIES[name].presence)}
-    rest += _draw_questions(scene, draws, ledger, shares, wanted, asked)
-    draws.shuffle(rest)
-    questions += rest
+    rest += _draw_questions(scene, draws, ledger, dict(_OTHERS), wanted, known)
+    questions += rest  # in the order drawn: no turn rests on what one before it tells
     if not questions:  # nothing in the scene can be named apart, as with three yellow stars
-        questions = _presence_questions(scene, draws, ledger, asked)
+        questions = _presence_questions(scene, draws, ledger, known)
     if draws.chance(_DESCRIPTION_SHARE):
         last = ask(FAMILIES[draws.choice(DESCRIPTIONS)], scene, draws, ledger)
         questions += [last] if last else []
@@ -68,17 +66,19 @@ def quiz(scene: Scene, draws: Draws, ledger: Ledger, questions: int = 8) -> list
 
 
 def _presence_questions(
-    scene: Scene, draws: Draws, ledger: Ledger, asked: set[tuple[str, ...]]
+    scene: Scene, draws: Draws, ledger: Ledger, known: set[Fact]
 ) -> list[Question]:
-    """One or two questions for a number, some for existence, each of another class, in random order.
+    """One or two questions for a number, mostly one that compares two, some for existence, in random order.
 
-    Existence is asked at most as often as classes are left that are there: so each of these answers can
+    Each is of other classes. Existence is asked at most as often as classes are left that are there: so each of these answers can
     be yes and no with equal chance, whatever the ones before it were.
     """
-    questions = _draw_questions(scene, draws, ledger, {"count": 1.0}, draws.between(1, 2), asked)
-    left = {item.name for item in scene.objects if ("class", item.name) not in asked}
+    compared = draws.chance(_NUMBERS_SHARE)
+    questions = _draw_questions(scene, draws, ledger, {"number_comparison": 1.0}, int(compared), known)
+    questions += _draw_questions(scene, draws, ledger, {"count": 1.0}, draws.between(1, 2), known)
+    left = {item.name for item in scene.objects if ("class", item.name) not in known}
     wanted = min(len(left), _MOST_EXISTENCE)
-    questions += _draw_questions(scene, draws, ledger, {"existence": 1.0}, wanted, asked)
+    questions += _draw_questions(scene, draws, ledger, {"existence": 1.0}, wanted, known)
     draws.shuffle(questions)
     return questions
 
@@ -89,16 +89,16 @@ def _draw_questions(
     ledger: Ledger,
     shares: dict[str, float],
     wanted: int,
-    asked: set[tuple[str, ...]],
+    known: set[Fact],
 ) -> list[Question]:
     left = dict(shares)
     questions: list[Question] = []
     while left and len(questions) < wanted:
         name = draws.weighted(tuple(left), tuple(left.values()))
-        found = ask(FAMILIES[name], scene, draws, ledger, frozenset(asked))
+        found = ask(FAMILIES[name], scene, draws, ledger, known)
         if found is None:
             del left[name]
             continue
-        asked.add(found.fact)
+        known |= found.tells
         questions.append(found)
     return questions

@@ -83,6 +83,15 @@ def refer(scene: Scene, item: SceneObject, *, using: Sequence[str] = ("color", "
     return None
 
 
+def facts_named(scene: Scene, item: SceneObject, phrase: str) -> frozenset[tuple[str, str]]:
+    """What a phrase of ``refer`` tells: a property named to tell an object from others is told of them all."""
+    words = phrase.split()
+    named = [("color", color_of(item)), ("size", size_of(item))]
+    return frozenset(
+        (aspect, other.id) for aspect, value in named if value in words for other in scene.of_class(item.name)
+    )
+
+
 def enumerate_objects(items: Iterable[SceneObject], *, size: bool = False) -> str:
     """A list such as "two red circles, a blue star and a green digit 7", in the order given."""
     groups: dict[str, list[SceneObject]] = {}

@@ -8,12 +8,12 @@ import numpy as np
 
 from data_builders.miniworld.backbones.variants import with_fewer
 from data_builders.miniworld.conversations import conversation
-from data_builders.miniworld.describing import cell_of, describe
+from data_builders.miniworld.describing import color_of, size_of
 from data_builders.miniworld.draws import Draws
 from data_builders.miniworld.questions import DESCRIPTIONS, FAMILIES, ask
 from data_builders.miniworld.questions.balance import Ledger
 from data_builders.miniworld.world import World
-from data_builders.scenes import Scene
+from data_builders.scenes import Scene, SceneObject
 from mmtune.records import Turn
 from mmtune.templates import get_template
 from mmtune.templates.segments import Segment, TextSegment
@@ -26,17 +26,29 @@ _SIMPLE_SHARE = 0.35
 
 
 def told_scene(scene: Scene, draws: Draws) -> str:
-    """The scene in words: its objects from left to right, then from top to bottom.
+    """The scene in words, one clause an object: "c7 small red star; e2 blue cat word".
 
-    Both orders are given because a question about left and right can be about two objects of one cell.
+    The place is that of the centre on a chessboard of nine by nine, which settles every question about
+    places. The class comes last, so that at its token all of an object can have come together, as in the
+    patch of a picture.
     """
-    across = sorted(scene.objects, key=lambda item: item.center[0])
-    down = sorted(scene.objects, key=lambda item: item.center[1])
-    first = ", ".join(f"{describe(item)} {cell_of(scene, item)}" for item in across)
-    second = ", ".join(describe(item) for item in down)
-    lines = [f"From left to right: {first}.", f"From top to bottom: {second}."]
-    draws.shuffle(lines)
-    return "\n".join(lines)
+    items = list(scene.objects)
+    if draws.chance(0.5):
+        items.sort(key=lambda item: _square(scene, item)[::-1])
+    else:
+        draws.shuffle(items)
+    return "; ".join(_clause(scene, item) for item in items) + "."
+
+
+def _clause(scene: Scene, item: SceneObject) -> str:
+    column, row = _square(scene, item)
+    words = [f"{'abcdefghi'[column]}{row + 1}", size_of(item), color_of(item), item.text, item.name]
+    return " ".join(word for word in words if word)
+
+
+def _square(scene: Scene, item: SceneObject) -> tuple[int, int]:
+    x, y = item.center
+    return min(8, int(9 * x / scene.width)), min(8, int(9 * y / scene.height))
 
 
 def documents(world: World, count: int) -> Iterator[list[Segment]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
+
 from data_builders.miniworld.draws import Draws
 from data_builders.miniworld.questions import (
     attribute,
@@ -14,7 +16,7 @@ from data_builders.miniworld.questions import (
     relation,
 )
 from data_builders.miniworld.questions.balance import Ledger
-from data_builders.miniworld.questions.base import Family, Question, word_question
+from data_builders.miniworld.questions.base import Fact, Family, Question, word_question
 from data_builders.scenes import Scene
 
 FAMILIES: dict[str, Family] = {
@@ -44,7 +46,7 @@ def ask(
     scene: Scene,
     draws: Draws,
     ledger: Ledger,
-    asked: frozenset[tuple[str, ...]] = frozenset(),
+    known: Set[Fact] = frozenset(),
 ) -> Question | None:
     """Ask one question of a scene.
 
@@ -53,7 +55,7 @@ def ask(
         scene: that is asked about.
         draws: for the form, the answer, the candidate and the phrasing.
         ledger: of the answers so far; it is updated.
-        asked: facts that this conversation has asked for already.
+        known: facts that earlier turns of this conversation have told; nothing is asked that rests on them.
 
     Returns:
         None where the family has nothing (more) to ask of this scene.
@@ -61,7 +63,7 @@ def ask(
     solved = []
     for arguments in family.candidates(scene, draws):
         solution = family.solve(scene, arguments)
-        if solution is not None and solution.fact not in asked:
+        if solution is not None and solution.asks.isdisjoint(known):
             solved.append((arguments, solution))
     if not solved:
         return None

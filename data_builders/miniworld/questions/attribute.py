@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from data_builders.miniworld.describing import color_of, refer, size_of
+from data_builders.miniworld.describing import color_of, facts_named, refer, size_of
 from data_builders.miniworld.draws import Draws
 from data_builders.miniworld.questions.base import Arguments, Family, Solution
 from data_builders.scenes import Scene, SceneObject
@@ -21,7 +21,9 @@ def _attribute_family(
         value, thing = value_of(item), refer(scene, item, using=(naming,))
         if value is None or thing is None:
             return None
-        return Solution(value, (item.id,), {"thing": thing}, item.name, (name, item.id))
+        asks = frozenset({(name, item.id)})
+        tells = asks | facts_named(scene, item, thing)
+        return Solution(value, (item.id,), {"thing": thing}, item.name, asks, tells)
 
     return Family(name, {"ask": phrasings}, candidates, solve)
 

@@ -11,6 +11,9 @@ from data_builders.scenes import Scene
 
 Arguments = Mapping[str, Any]
 
+Fact = tuple[str, str]
+"""What can be known of a scene: an aspect, and the object or class that it is of."""
+
 
 @dataclass(frozen=True, slots=True)
 class Solution:
@@ -21,7 +24,8 @@ class Solution:
         evidence: ids of the objects that it rests on; empty where it rests on there being none.
         words: what the phrasing's fields are filled with.
         subject: what the question is about, as far as its wording tells; answers are balanced for each.
-        fact: the fact asked for; one conversation asks for it once, in whatever words.
+        asks: facts any of which, known from an earlier turn, gives the answer away or makes it likelier.
+        tells: facts that question and answer make known; what is asked for, if not given.
         tilt: (what is the case, its opposite), where it is these that must be asked about equally often for
             the subject and not the answers, because scenes tend to the one side.
     """
@@ -30,8 +34,13 @@ class Solution:
     evidence: tuple[str, ...]
     words: Mapping[str, str]
     subject: str
-    fact: tuple[str, ...]
+    asks: frozenset[Fact]
+    tells: frozenset[Fact] = frozenset()
     tilt: tuple[str, str] | None = None
+
+    def __post_init__(self) -> None:
+        if not self.tells:
+            object.__setattr__(self, "tells", self.asks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +77,7 @@ class Question:
     answer: str
     evidence: tuple[str, ...]
     arguments: Arguments = field(default_factory=dict)
-    fact: tuple[str, ...] = ()
+    tells: frozenset[Fact] = frozenset()
 
     def to_json(self) -> dict[str, Any]:
         """Evidence for a record's meta: everything but the text and the answer, which the turns hold."""
@@ -82,5 +91,5 @@ def word_question(family: Family, arguments: Arguments, solution: Solution, phra
     """Put a solved question into words."""
     form = arguments.get("form", "ask")
     text = family.phrasings[form][phrasing].format(**solution.words)
-    evidence, fact = solution.evidence, solution.fact
-    return Question(family.name, form, phrasing, text, solution.answer, evidence, arguments, fact)
+    evidence, tells = solution.evidence, solution.tells
+    return Question(family.name, form, phrasing, text, solution.answer, evidence, arguments, tells)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import permutations
 
-from data_builders.miniworld.describing import refer, size_of
+from data_builders.miniworld.describing import facts_named, refer, size_of
 from data_builders.miniworld.draws import Draws
 from data_builders.miniworld.questions.base import Arguments, Family, Solution
 from data_builders.miniworld.vocabulary import plural
@@ -34,7 +34,8 @@ def _solve_number(scene: Scene, arguments: Arguments) -> Solution | None:
     answer = "yes" if len(first) > len(second) else "no"
     # There are more often more stars than flags than the other way round, and the question names both.
     tilt = names if answer == "yes" else names[::-1]
-    return Solution(answer, evidence, words, " ".join(sorted(names)), ("more", *sorted(names)), tilt)
+    asks = frozenset({("class", names[0]), ("class", names[1])})
+    return Solution(answer, evidence, words, " ".join(sorted(names)), asks, tilt=tilt)
 
 
 def _solve_size(scene: Scene, arguments: Arguments) -> Solution | None:
@@ -47,8 +48,9 @@ def _solve_size(scene: Scene, arguments: Arguments) -> Solution | None:
     answer = first if sizes[0] == wanted else second
     words = {"first": one, "second": two}
     pair = " ".join(sorted((first.name, second.name)))
-    fact = ("larger", *sorted((first.id, second.id)))
-    return Solution(answer.name, (first.id, second.id), words, pair, fact)
+    asks = frozenset({("size", first.id), ("size", second.id)})
+    tells = asks | facts_named(scene, first, one) | facts_named(scene, second, two)
+    return Solution(answer.name, (first.id, second.id), words, pair, asks, tells)
 
 
 SIZE = Family(

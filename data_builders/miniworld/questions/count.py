@@ -20,12 +20,12 @@ def _candidates(scene: Scene, draws: Draws) -> list[Arguments]:
 def _solve(scene: Scene, arguments: Arguments) -> Solution | None:
     if arguments["form"] == "all":
         everything = tuple(item.id for item in scene.objects)
-        return Solution(str(len(everything)), everything, {}, "objects", ("number",))
+        return Solution(str(len(everything)), everything, {}, "objects", frozenset({("number", "objects")}))
     name = arguments["class"]
     found = tuple(item.id for item in scene.of_class(name))
     if name not in scene.exhaustive_classes or len(found) > MOST:
         return None
-    return Solution(str(len(found)), found, {"things": plural(name)}, name, ("class", name))
+    return Solution(str(len(found)), found, {"things": plural(name)}, name, frozenset({("class", name)}))
 
 
 FAMILY = Family(

@@ -20,7 +20,7 @@ def _solve(scene: Scene, arguments: Arguments) -> Solution | None:
     if name not in scene.exhaustive_classes:
         return None
     found = tuple(item.id for item in scene.of_class(name))
-    return Solution("yes" if found else "no", found, {"thing": a(name)}, name, ("class", name))
+    return Solution("yes" if found else "no", found, {"thing": a(name)}, name, frozenset({("class", name)}))
 
 
 FAMILY = Family(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from data_builders.miniworld.describing import CELLS, cell_index, refer
+from data_builders.miniworld.describing import CELLS, cell_index, facts_named, refer
 from data_builders.miniworld.draws import Draws
 from data_builders.miniworld.questions.base import Arguments, Family, Solution
 from data_builders.scenes import Scene
@@ -18,13 +18,16 @@ def _solve(scene: Scene, arguments: Arguments) -> Solution | None:
     index = cell_index(scene, item, margin=scene.width / 32)
     if index is None:
         return None
-    cell, fact = CELLS[index], ("position", item.id)
+    cell, asks = CELLS[index], frozenset({("x", item.id), ("y", item.id)})
     if form == "where":
         thing = refer(scene, item)
-        return None if thing is None else Solution(cell, (item.id,), {"thing": thing}, item.name, fact)
+        if thing is None:
+            return None
+        tells = asks | facts_named(scene, item, thing)
+        return Solution(cell, (item.id,), {"thing": thing}, item.name, asks, tells)
     if any(other.id != item.id and _reaches(scene, other.box_xyxy, index) for other in scene.objects):
         return None
-    return Solution(item.name, (item.id,), {"cell": cell}, cell, fact)
+    return Solution(item.name, (item.id,), {"cell": cell}, cell, asks)
 
 
 def _reaches(scene: Scene, box: tuple[float, float, float, float], cell: int) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from data_builders.miniworld.describing import CELLS, cell_index, refer
+from data_builders.miniworld.describing import CELLS, cell_index, facts_named, refer
 from data_builders.miniworld.draws import Draws
 from data_builders.miniworld.questions.base import Arguments, Family, Solution
 from data_builders.miniworld.vocabulary import DIGIT, WORD
@@ -20,17 +20,21 @@ def _reading_family(name: str, phrasings: dict[str, tuple[str, ...]]) -> Family:
         if item.name != name or item.text is None or (form == "which") == (len(scene.of_class(name)) == 1):
             return None
         words = {}
+        asks = frozenset({("text", item.id)})
+        tells = asks
         if form == "which":
             thing = refer(scene, item)
             if thing is None:
                 return None
             words["thing"] = thing
+            tells |= facts_named(scene, item, thing)
         if form == "cell":
             cell = cell_index(scene, item, margin=scene.width / 32)
             if cell is None:
                 return None
             words["cell"] = CELLS[cell]
-        return Solution(item.text, (item.id,), words, name, (name, item.id))
+            tells |= {("x", item.id), ("y", item.id)}
+        return Solution(item.text, (item.id,), words, name, asks, tells)
 
     return Family(name, phrasings, candidates, solve)
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from data_builders.miniworld.describing import refer
+from data_builders.miniworld.describing import facts_named, refer
 from data_builders.miniworld.draws import Draws
 from data_builders.miniworld.questions.base import Arguments, Family, Solution
 from data_builders.scenes import Scene
 
 
-def _relation_family(name: str, answers: tuple[str, str], phrasings: dict[str, tuple[str, ...]]) -> Family:
+def _relation_family(
+    name: str, axis: str, answers: tuple[str, str], phrasings: dict[str, tuple[str, ...]]
+) -> Family:
     predicates = {f"{answer} of" if answer in ("left", "right") else answer: answer for answer in answers}
 
     def candidates(scene: Scene, draws: Draws) -> list[Arguments]:
@@ -31,13 +33,17 @@ def _relation_family(name: str, answers: tuple[str, str], phrasings: dict[str, t
             return None
         answer = side if form == "side" else ("yes" if side == form else "no")
         words = {"first": first, "second": second}
-        return Solution(answer, (one, two), words, form, (name, *sorted((one, two))))
+        # Only the first counts as told: of two relations that share an object none follows, of three it can.
+        tells = frozenset({(axis, one)})
+        tells |= facts_named(scene, scene.object(one), first) | facts_named(scene, scene.object(two), second)
+        return Solution(answer, (one, two), words, form, frozenset({(axis, one), (axis, two)}), tells)
 
     return Family(name, phrasings, candidates, solve, fair=True)
 
 
 LEFT_RIGHT = _relation_family(
     "left_right",
+    "x",
     ("left", "right"),
     {
         "side": (
@@ -59,6 +65,7 @@ LEFT_RIGHT = _relation_family(
 )
 ABOVE_BELOW = _relation_family(
     "above_below",
+    "y",
     ("above", "below"),
     {
         "side": (
