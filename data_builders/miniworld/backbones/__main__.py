@@ -27,10 +27,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="build_backbones", description=__doc__)
     parser.add_argument("--part", choices=("image_text", "language", "all"), default="all")
     parser.add_argument("--out", type=Path, default=BACKBONES, help="folder of the backbones")
-    parser.add_argument("--image-text-steps", type=int, default=1500)
-    parser.add_argument("--groups", type=int, default=24000, help="scenes, each with a variant")
-    parser.add_argument("--language-steps", type=int, default=1200)
-    parser.add_argument("--documents", type=int, default=30000, help="texts for the language model")
+    parser.add_argument("--image-text-steps", type=int, default=6500)
+    parser.add_argument("--language-steps", type=int, default=4500)
+    parser.add_argument("--documents", type=int, default=60000, help="texts for the language model")
     parser.add_argument("--threads", type=int, default=1, help="another number may round differently")
     arguments = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
@@ -40,9 +39,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     torch.set_num_threads(arguments.threads)
     tokenizer = _tokenizer()
     if arguments.part in ("image_text", "all"):
-        build_image_text(
-            arguments.out / "image_text", tokenizer, arguments.groups, arguments.image_text_steps
-        )
+        build_image_text(arguments.out / "image_text", tokenizer, arguments.image_text_steps)
     if arguments.part in ("language", "all"):
         build_language(arguments.out / "language", tokenizer, arguments.documents, arguments.language_steps)
 
@@ -58,18 +55,12 @@ def _tokenizer() -> Any:
     return train_tokenizer(texts)
 
 
-def objects_at(place: float) -> int:
-    """Objects that the picture at this place of the curriculum (0 to 1) may have."""
-    return 1 if place < 0.15 else 2 if place < 0.3 else 3 if place < 0.45 else 5
-
-
-def build_image_text(folder: Path, tokenizer: Any, groups: int, steps: int) -> None:
+def build_image_text(folder: Path, tokenizer: Any, steps: int) -> None:
     """Train and store the image-text model.
 
     Args:
         folder: where it goes, in open_clip's own layout.
         tokenizer: the shared tokenizer.
-        groups: scenes to render, each with a variant.
         steps: optimiser steps.
     """
     import numpy as np
@@ -77,24 +68,20 @@ def build_image_text(folder: Path, tokenizer: Any, groups: int, steps: int) -> N
     from torch import Tensor
 
     from data_builders.miniworld.backbones import image_text
-    from data_builders.miniworld.backbones.captions import contrastive_caption
     from data_builders.miniworld.backbones.tokenizer import EOS, PAD, save_caption_tokenizer
-    from data_builders.miniworld.backbones.variants import variants, with_fewer
-    from data_builders.miniworld.world import World
+    from data_builders.miniworld.backbones.variants import CrowdedWorld, variants
+    from data_builders.scenes import Scene
 
     started = time.monotonic()
-    world = World(seed=IMAGE_TEXT_SEED)
-    rng = np.random.default_rng(IMAGE_TEXT_SEED)
-    log.info("rendering %d scenes and their variants", groups)
-    simple = [with_fewer(world.scene(k), objects_at(k / groups), rng) for k in range(groups)]
-    scenes = [variants(scene, 2, rng) for scene in simple]
-    side = world.settings.size
-    pictures = np.empty((groups, 2, side, side, 3), dtype=np.uint8)
-    for row, group in enumerate(scenes):
-        for column, scene in enumerate(group):
-            pictures[row, column] = world.render(scene)
-
+    world = CrowdedWorld(seed=IMAGE_TEXT_SEED)
     end, pad = tokenizer.token_to_id(EOS), tokenizer.token_to_id(PAD)
+
+    def pairs(first: int, count: int) -> list[Scene]:
+        return [
+            scene
+            for number in range(first, first + count)
+            for scene in variants(world.scene(number), 2, np.random.default_rng((IMAGE_TEXT_SEED, number)))
+        ]
 
     def encode(captions: Sequence[str]) -> Tensor:
         ids = torch.full((len(captions), image_text.CONTEXT), pad)
@@ -103,20 +90,19 @@ def build_image_text(folder: Path, tokenizer: Any, groups: int, steps: int) -> N
             ids[row, : len(kept)] = torch.tensor(kept)
         return ids
 
-    config = image_text.model_config(tokenizer.get_vocab_size(), side)
+    config = image_text.model_config(tokenizer.get_vocab_size(), world.settings.size)
     model = image_text.build_model(config, seed=0)
     save_caption_tokenizer(tokenizer, folder)
     image_text.pretrain(
         model,
-        pictures,
-        lambda group, variant, draws: contrastive_caption(scenes[group][variant], draws),
+        pairs,
+        world.render,
         encode,
-        end=end,
         out=folder,
         steps=steps,
         save=lambda: image_text.save(model, config, folder),
     )
-    _write_build(folder, {"groups": groups, "steps": steps, "seed": IMAGE_TEXT_SEED}, started)
+    _write_build(folder, {"steps": steps, "seed": IMAGE_TEXT_SEED}, started)
 
 
 def build_language(folder: Path, tokenizer: Any, documents: int, steps: int) -> None:

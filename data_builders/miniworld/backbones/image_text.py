@@ -1,7 +1,7 @@
 """Train the small open_clip image-text model on rendered scenes and their captions.
 
-The loss is CLIP's contrastive loss plus, as in SigLIP 2, that of a caption decoder that reads the patches
-and is thrown away afterwards: the contrast teaches the whole picture, the decoder what each patch holds.
+The loss is CLIP's contrastive loss plus that of heads which name the object at each patch: the contrast
+teaches the whole picture, the heads what each patch holds.
 """
 
 from __future__ import annotations
@@ -16,13 +16,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from data_builders.miniworld.backbones.captions import contrastive_caption
+from data_builders.miniworld.backbones.grounding import Heads, targets
+from data_builders.miniworld.backbones.optimiser import Optimiser
 from data_builders.miniworld.backbones.schedule import TrainingLog, cosine_lr
+from data_builders.scenes import Scene
 
 log = logging.getLogger(__name__)
 
 MEAN = (0.5, 0.5, 0.5)
 STD = (0.5, 0.5, 0.5)
-CONTEXT = 44
+CONTEXT = 48
+CONTRAST_WEIGHT = 0.3
+"""Of the contrastive loss beside that of the heads, which is what is slow to learn."""
 
 
 def model_config(vocab_size: int, image_size: int) -> dict[str, Any]:
@@ -59,38 +65,6 @@ def build_model(config: dict[str, Any], seed: int) -> Any:
     return model
 
 
-def build_decoder(vocab_size: int, width: int) -> Any:
-    """Make the caption decoder: two Llama layers over [patches | caption]."""
-    from transformers import LlamaConfig, LlamaForCausalLM
-
-    config = LlamaConfig(
-        vocab_size=vocab_size,
-        hidden_size=width,
-        intermediate_size=2 * width,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=4,
-        tie_word_embeddings=True,
-    )
-    return LlamaForCausalLM(config)
-
-
-def caption_loss(decoder: Any, patches: Tensor, ids: Tensor, end: int) -> Tensor:
-    """Mean cross-entropy of each caption's tokens, its end token included, given the patches before it.
-
-    Args:
-        decoder: causal language model.
-        patches: (n, patches, width) features.
-        ids: (n, CONTEXT) caption ids, each with one ``end``.
-        end: id of the end token; what stands after it is not counted.
-    """
-    words = decoder.get_input_embeddings()(ids[:, :-1])
-    hidden = decoder(inputs_embeds=torch.cat([patches, words], dim=1), use_cache=False).logits
-    logits = hidden[:, patches.shape[1] - 1 :]
-    after_end = (ids == end).cumsum(1) - (ids == end).long() > 0
-    return torch.nn.functional.cross_entropy(logits.flatten(0, 1), ids.masked_fill(after_end, -100).flatten())
-
-
 def to_pixels(images: np.ndarray) -> Tensor:
     """Normalise uint8 images (n, h, w, 3) to float32 pixels (n, 3, h, w)."""
     pixels = torch.from_numpy(images).permute(0, 3, 1, 2).float().div_(255.0)
@@ -113,90 +87,78 @@ def contrastive_loss(image: Tensor, text: Tensor, scale: Tensor) -> tuple[Tensor
     return loss, float((logits.argmax(1) == own).float().mean())
 
 
-def curriculum(progress: float, groups: int) -> int:
-    """How many of the groups, which stand in the order of their difficulty, are drawn from.
-
-    Args:
-        progress: share of the steps that are done.
-        groups: all groups.
-
-    Returns:
-        From 15 % of the groups at the start to all of them at 45 % of the steps.
-    """
-    return round(groups * min(1.0, 0.15 + 0.85 * max(0.0, progress - 0.1) / 0.35))
-
-
 def pretrain(
     model: Any,
-    groups: np.ndarray,
-    captions: Callable[[int, int, np.random.Generator], str],
+    pairs: Callable[[int, int], list[Scene]],
+    render: Callable[[Scene], np.ndarray],
     encode: Callable[[Sequence[str]], Tensor],
     *,
-    end: int,
     out: Path,
     steps: int,
     save: Callable[[], None],
     save_every: int = 200,
-    batch: int = 128,
-    lr: float = 1e-3,
+    batch: int = 64,
+    lr: float = 3e-3,
     seed: int = 0,
 ) -> None:
     """Train ``model`` in place and write the curve to ``out/training.jsonl``.
 
     Args:
         model: open_clip's CLIP.
-        groups: (n, variants, h, w, 3) uint8. The variants of a group are one scene with a single thing
-            changed; they share a batch, so telling them apart takes more than knowing what is in the picture.
-            Groups stand in the order in which they are to be met, the easiest first.
-        captions: (group, variant, rng) -> a caption true of that variant alone.
+        pairs: (number of the first pair, pairs) -> scenes that no step has seen before, each followed by a
+            variant with a single thing changed; as they share a batch, telling them apart takes more than
+            knowing what is in the picture.
+        render: scene -> (h, w, 3) uint8.
         encode: captions -> (n, CONTEXT) ids.
-        end: id of the end token.
         out: folder of the log.
         steps: optimiser steps.
         save: writes the model; called as it goes and at the end.
         save_every: steps between two calls.
         batch: images in a step.
         lr: peak learning rate.
-        seed: of order and captions.
+        seed: of the heads and the captions.
     """
-    width = model.visual.transformer.width
-    decoder = build_decoder(model.vocab_size, width)
-    parameters = [*model.parameters(), *decoder.parameters()]
-    decay = [p for p in parameters if p.ndim >= 2]
-    plain = [p for p in parameters if p.ndim < 2]
-    optimiser = torch.optim.AdamW(
-        [{"params": decay, "weight_decay": 0.05}, {"params": plain, "weight_decay": 0.0}],
-        lr=lr,
-        betas=(0.9, 0.98),
-    )
+    torch.manual_seed(seed)
+    heads = Heads(model.visual.transformer.width)
+    grid = model.visual.grid_size[0]
+    blocks = [*model.visual.transformer.resblocks, *model.transformer.resblocks]
+    optimiser = Optimiser(blocks, [*model.parameters(), *heads.parameters()], lr, weight_decay=0.05)
     curve = TrainingLog(out / "training.jsonl", every=20)
     rng = np.random.default_rng(seed)
-    variants = groups.shape[1]
+    patches = _LastTokens(model.visual.transformer)
     model.train()
-    model.visual.output_tokens = True
     for step in range(steps):
-        reach = curriculum(step / steps, len(groups))
-        chosen = rng.choice(reach, size=batch // variants, replace=False)
-        for group in optimiser.param_groups:
-            group["lr"] = cosine_lr(step, steps, lr, warmup=100)
-        pixels = to_pixels(groups[chosen].reshape(-1, *groups.shape[2:]))
-        ids = encode([captions(int(g), v, rng) for g in chosen for v in range(variants)])
-        pooled, patches = model.visual(pixels)
-        image = torch.nn.functional.normalize(pooled, dim=-1)
-        text = model.encode_text(ids, normalize=True)
+        scenes = pairs(step * batch // 2, batch // 2)
+        pixels = to_pixels(np.stack([render(scene) for scene in scenes]))
+        image = model.encode_image(pixels, normalize=True)
+        text = model.encode_text(encode([contrastive_caption(scene, rng) for scene in scenes]), normalize=True)
         contrast, accuracy = contrastive_loss(image, text, model.logit_scale.exp())
-        caption = caption_loss(decoder, patches, ids, end)
-        (contrast + caption).backward()
-        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimiser.step()
-        optimiser.zero_grad()
+        named, shares = heads(patches.last[:, 1:], *targets(scenes, grid))
+        (CONTRAST_WEIGHT * contrast + named).backward()
+        optimiser.step(cosine_lr(step, steps, lr, warmup=100))
         with torch.no_grad():
             model.logit_scale.clamp_(0, 4.6)
         curve.add(
-            step + 1, contrast=float(contrast.detach()), accuracy=accuracy, caption=float(caption.detach())
+            step + 1, contrast=float(contrast.detach()), accuracy=accuracy, named=float(named.detach()), **shares
         )
-    model.visual.output_tokens = False
+        if (step + 1) % save_every == 0 or step + 1 == steps:
+            save()
+    patches.remove()
     curve.close()
+
+
+class _LastTokens:
+    """Keeps what the last block gave, class token first, as a language model will read it."""
+
+    def __init__(self, transformer: Any) -> None:
+        self._handle = transformer.register_forward_hook(self._keep)
+
+    def _keep(self, module: Any, inputs: Any, output: Tensor) -> None:
+        self.last = output
+
+    def remove(self) -> None:
+        """Take the hook off."""
+        self._handle.remove()
 
 
 def save(model: Any, config: dict[str, Any], folder: Path) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from data_builders.miniworld.backbones.optimiser import Optimiser
 from data_builders.miniworld.backbones.schedule import TrainingLog, cosine_lr
 
 log = logging.getLogger(__name__)
@@ -82,7 +83,7 @@ def pretrain(
     out: Path,
     steps: int,
     save_every: int = 200,
-    tokens_per_step: int = 8192,
+    tokens_per_step: int = 4096,
     lr: float = 3e-3,
     seed: int = 0,
 ) -> None:
@@ -90,7 +91,7 @@ def pretrain(
 
     Attention is causal, so tokens after a document's end cannot reach it and right padding needs no mask.
     """
-    optimiser = torch.optim.AdamW(model.parameters(), lr=lr, betas=(0.9, 0.98), weight_decay=0.01)
+    optimiser = Optimiser(model.model.layers, model.parameters(), lr, weight_decay=0.01)
     curve = TrainingLog(out / "training.jsonl", every=20)
     step = 0
     model.train()
@@ -101,8 +102,6 @@ def pretrain(
             if step == steps:
                 curve.close()
                 return
-            for group in optimiser.param_groups:
-                group["lr"] = cosine_lr(step, steps, lr, warmup=100)
             ids, weights = collate([documents[i] for i in batch], pad)
             logits = model(input_ids=ids[:, :-1], use_cache=False).logits
             losses = torch.nn.functional.cross_entropy(
@@ -110,9 +109,7 @@ def pretrain(
             ).view_as(weights)
             loss = (losses * weights).sum() / weights.sum()
             loss.backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            optimiser.step()
-            optimiser.zero_grad()
+            optimiser.step(cosine_lr(step, steps, lr, warmup=100))
             with torch.no_grad():
                 answer = weights == 1.0
                 answer_loss = float((losses * answer).sum() / answer.sum().clamp(min=1))

@@ -8,12 +8,15 @@ from typing import Any
 
 import numpy as np
 
+from data_builders.miniworld.draws import Draws
 from data_builders.miniworld.handwriting import samples_of
 from data_builders.miniworld.painting import footprint
 from data_builders.miniworld.vocabulary import COLORS, DIGIT, SHAPES, WORD, WORDS
+from data_builders.miniworld.world import World, WorldSettings
 from data_builders.scenes import Scene, SceneObject
 
 _MOST_OVERLAP = 0.15
+_KINDS = (0.25, 0.2, 0.55)
 
 
 def with_fewer(scene: Scene, count: int, rng: np.random.Generator) -> Scene:
@@ -23,6 +26,18 @@ def with_fewer(scene: Scene, count: int, rng: np.random.Generator) -> Scene:
     ids = {item.id for item in objects}
     relations = tuple(r for r in scene.relations if r.subject in ids and r.object in ids)
     return replace(scene, objects=objects, relations=relations)
+
+
+class CrowdedWorld(World):
+    """Pictures to learn to see from: mostly five objects, all shapes equally often, much to read."""
+
+    def __init__(self, split: str = "train", seed: int = 0) -> None:
+        shares = WorldSettings(object_counts=(0.05, 0.1, 0.2, 0.65), group_sizes=(0.8, 0.1, 0.05, 0.05))
+        super().__init__(shares, split, seed)
+
+    def _class(self, draws: Draws, theme: str) -> str:
+        kind = draws.weighted((DIGIT, WORD, "shape"), _KINDS)
+        return draws.choice(SHAPES) if kind == "shape" else kind
 
 
 def variants(scene: Scene, count: int, rng: np.random.Generator, split: str = "train") -> list[Scene]:
