@@ -65,13 +65,11 @@ def quiz(scene: Scene, draws: Draws, ledger: Ledger, questions: int = 8) -> list
     return list(islice((question for question in asked if question is not None), questions))
 
 
-def _presence_questions(
-    scene: Scene, draws: Draws, ledger: Ledger, known: set[Fact]
-) -> list[Question]:
+def _presence_questions(scene: Scene, draws: Draws, ledger: Ledger, known: set[Fact]) -> list[Question]:
     """One or two questions for a number, mostly one that compares two, some for existence, in random order.
 
-    Each is of other classes. Existence is asked at most as often as classes are left that are there: so each of these answers can
-    be yes and no with equal chance, whatever the ones before it were.
+    Each is of other classes. Existence is asked at most as often as classes are left that are there: so each
+    of these answers can be yes and no with equal chance, whatever the ones before it were.
     """
     compared = draws.chance(_NUMBERS_SHARE)
     questions = _draw_questions(scene, draws, ledger, {"number_comparison": 1.0}, int(compared), known)

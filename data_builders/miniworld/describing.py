@@ -84,7 +84,7 @@ def refer(scene: Scene, item: SceneObject, *, using: Sequence[str] = ("color", "
 
 
 def facts_named(scene: Scene, item: SceneObject, phrase: str) -> frozenset[tuple[str, str]]:
-    """What a phrase of ``refer`` tells: a property named to tell an object from others is told of them all."""
+    """What a phrase of ``refer`` tells: a property that sets one of a class apart is told of all of them."""
     words = phrase.split()
     named = [("color", color_of(item)), ("size", size_of(item))]
     return frozenset(

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import logging
+import os
 import signal
 from types import FrameType, TracebackType
 from typing import Any
-
-log = logging.getLogger(__name__)
 
 _SIGNALS = [signal.SIGINT, signal.SIGTERM]
 if hasattr(signal, "SIGUSR1"):
@@ -39,5 +37,11 @@ class StopRequest:
         if self.requested and number == signal.SIGINT:
             raise KeyboardInterrupt
         if not self.requested:  # a step may take a minute; whoever sees nothing presses again
-            log.info("asked to stop: finishing this step, then saving; Ctrl-C again stops at once, unsaved")
+            _tell("asked to stop: finishing this step, then saving; Ctrl-C again stops at once, unsaved")
         self.requested = True
+
+
+def _tell(sentence: str) -> None:
+    """Write to standard error past every buffer: the signal may have come while a log line was written."""
+    if os.environ.get("RANK", "0") == "0":
+        os.write(2, f"{sentence}\n".encode())

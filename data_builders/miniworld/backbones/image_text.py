@@ -131,7 +131,9 @@ def pretrain(
         scenes = pairs(step * batch // 2, batch // 2)
         pixels = to_pixels(np.stack([render(scene) for scene in scenes]))
         image = model.encode_image(pixels, normalize=True)
-        text = model.encode_text(encode([contrastive_caption(scene, rng) for scene in scenes]), normalize=True)
+        text = model.encode_text(
+            encode([contrastive_caption(scene, rng) for scene in scenes]), normalize=True
+        )
         contrast, accuracy = contrastive_loss(image, text, model.logit_scale.exp())
         named, shares = heads(patches.last[:, 1:], *targets(scenes, grid))
         (CONTRAST_WEIGHT * contrast + named).backward()
@@ -139,7 +141,11 @@ def pretrain(
         with torch.no_grad():
             model.logit_scale.clamp_(0, 4.6)
         curve.add(
-            step + 1, contrast=float(contrast.detach()), accuracy=accuracy, named=float(named.detach()), **shares
+            step + 1,
+            contrast=float(contrast.detach()),
+            accuracy=accuracy,
+            named=float(named.detach()),
+            **shares,
         )
         if (step + 1) % save_every == 0 or step + 1 == steps:
             save()

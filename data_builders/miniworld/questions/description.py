@@ -15,7 +15,13 @@ def _description_family(name: str, write: Callable[[Scene], str], phrasings: tup
         return [{}]
 
     def solve(scene: Scene, arguments: Arguments) -> Solution | None:
-        return Solution(write(scene), tuple(item.id for item in scene.objects), {}, name, frozenset({("description", name)}))
+        return Solution(
+            write(scene),
+            tuple(item.id for item in scene.objects),
+            {},
+            name,
+            frozenset({("description", name)}),
+        )
 
     return Family(name, {"ask": phrasings}, candidates, solve)
 
