@@ -5,4 +5,4 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 set_up run
 cd "$ROOT"
-exec "$VENV/bin/mmtune" quickstart --out "$ROOT/OUT/quickstart" "$@"
+exec "$VENV/bin/mmtune" quickstart "$@"

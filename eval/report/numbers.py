@@ -63,7 +63,7 @@ def against_blind(metric: Metric, blind: Metric | None, lower_is_better: bool) -
     return "unclear"
 
 
-def clock(seconds: float) -> str:
+def duration(seconds: float) -> str:
     """``8.4 s``, ``3 min 05 s`` or ``2 h 11 min``."""
     if seconds < 60:
         return f"{seconds:.1f} s"

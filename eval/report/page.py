@@ -12,7 +12,7 @@ from typing import Any
 from markupsafe import Markup
 
 from eval.report.charts import strip
-from eval.report.numbers import NEUTRAL, Metric, against_blind, clock, interval, label, number, title
+from eval.report.numbers import NEUTRAL, Metric, against_blind, duration, interval, label, number, title
 from eval.report.runs import read_rows, view_run
 from eval.report.samples import ContactSheet, contact_sheet
 
@@ -87,7 +87,7 @@ def write_report(
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.filters |= {"title_of": title, "clock": clock}
+    environment.filters |= {"title_of": title, "duration": duration}
     html = environment.get_template("report.html.j2").render(
         heading=heading,
         made=datetime.datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
@@ -255,5 +255,5 @@ def _recipes(recipes: Mapping[str, str | Path]) -> dict[str, str]:
 def _timings(timings: Mapping[str, float]) -> Sequence[tuple[str, str, float]]:
     """(phase, time, share of the longest phase in percent)."""
     longest = max(timings.values(), default=0.0) or 1.0
-    rows = [(name, clock(seconds), 100 * seconds / longest) for name, seconds in timings.items()]
-    return [*rows, ("together", clock(sum(timings.values())), 0.0)] if len(rows) > 1 else rows
+    rows = [(name, duration(seconds), 100 * seconds / longest) for name, seconds in timings.items()]
+    return [*rows, ("together", duration(sum(timings.values())), 0.0)] if len(rows) > 1 else rows

@@ -11,7 +11,7 @@ from typing import Any
 from markupsafe import Markup
 
 from eval.report.charts import Point, Series, line_chart, smoothed
-from eval.report.numbers import clock
+from eval.report.numbers import duration
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def _facts(
         facts.append(("validation loss at the end", f"{validation[-1][1]:.4f}"))
     seconds = sum(row.get("seconds", 0.0) for row in rows)
     if seconds:
-        facts.append(("time in steps", clock(seconds)))
+        facts.append(("time in steps", duration(seconds)))
         tokens = sum(row.get("tokens_per_s", 0.0) * row.get("seconds", 0.0) for row in rows)
         if tokens:
             facts.append(("tokens a second", f"{tokens / seconds:,.0f}"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from mmtune.errors import UserError
@@ -31,8 +32,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--miniworld", type=Path, metavar="FOLDER", help="all benchmarks of a built miniworld"
     )
-    parser.add_argument("--out", type=Path, help="folder for predictions, answer files and metrics.json")
-    parser.add_argument("--limit", type=int, help="with --miniworld: items of each benchmark")
+    parser.add_argument("--out", type=Path, help="folder for predictions, answers, metrics.json, report.html")
+    parser.add_argument("--limit", type=int, help="items of each benchmark that has no limit= of its own")
     parser.add_argument("--batch-size", type=int, default=64, help="questions answered together (default 64)")
     parser.add_argument("--no-blind", action="store_true", help="leave the blind baseline out: half the time")
     parser.add_argument("--device", help="cpu, cuda, cuda:1 … (default: the GPU where there is one)")
@@ -53,7 +54,9 @@ def run(args: argparse.Namespace) -> None:
     if args.miniworld:
         from mmtune.quickstart.evaluation import miniworld_tasks
 
-        tasks += miniworld_tasks(args.miniworld, args.limit)
+        tasks += miniworld_tasks(args.miniworld)
+    if args.limit is not None:
+        tasks = [task if task.limit is not None else replace(task, limit=args.limit) for task in tasks]
     from eval.runner import run as evaluate
 
     results = evaluate(
@@ -67,4 +70,12 @@ def run(args: argparse.Namespace) -> None:
     from mmtune.commands.metrics_table import show_metrics
 
     show_metrics(results)
-    sys.stdout.write(f"{args.out / 'metrics.json'}\n")
+    from eval.report import write_report
+
+    page = write_report(
+        args.out,
+        results=results,
+        predictions=args.out / "predictions.jsonl",
+        heading=f"{args.checkpoint.resolve().name} on {len(tasks)} benchmark{'s' if len(tasks) > 1 else ''}",
+    )
+    sys.stdout.write(f"{args.out / 'metrics.json'}\nreport: {page}\n")

@@ -12,9 +12,7 @@ EXAMPLE = "mmtune quickstart --out OUT/quickstart"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``mmtune quickstart``."""
-    parser.add_argument(
-        "--out", type=Path, default=Path("OUT/quickstart"), help="folder (default OUT/quickstart)"
-    )
+    parser.add_argument("--out", type=Path, help="folder (default OUT/quickstart, or OUT/quickstart-smoke)")
     parser.add_argument(
         "--scale",
         choices=["full", "smoke"],
@@ -28,7 +26,8 @@ def run(args: argparse.Namespace) -> None:
     """Run all phases; phases that are finished and unchanged are not run again."""
     from mmtune.quickstart import run as run_quickstart
 
-    report, results = run_quickstart(args.out, scale=args.scale, seed=args.seed)
+    out = args.out or Path("OUT/quickstart" if args.scale == "full" else f"OUT/quickstart-{args.scale}")
+    report, results = run_quickstart(out, scale=args.scale, seed=args.seed)
     from mmtune.commands.metrics_table import show_metrics
 
     show_metrics(results)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from eval.environment import versions
 from mmtune.assets import shipped
+from mmtune.errors import UserError
 from mmtune.phases import Phases, Result, code_hash
 from mmtune.progress import Progress, file_log
 from mmtune.quickstart.evaluation import evaluate, evaluate_alignment, report
@@ -31,15 +34,19 @@ def run(out: Path, *, scale: str = "full", seed: int = 0) -> tuple[Path, Result]
         The report and the evaluation's results, as ``eval.runner.evaluate`` gives them.
 
     Raises:
+        UserError: the folder holds a job of another scale or seed, which would be lost.
         KeyboardInterrupt: training was interrupted; it has saved, and the same call goes on from there.
     """
     out = out.resolve()
     size = SCALES[scale]
     data, model = out / "data", out / "model"
     code = code_hash([shipped(name) for name in ("mmtune", "data_builders", "eval")])
+    _claim(out, scale, seed)
     with file_log(out):
         phases = Phases(out)
-        phases.run("data", [size.scenes, seed, code], lambda folder: _build(folder, size.scenes, seed))
+        phases.run(
+            "data", [size.scenes, seed, code, versions()], lambda folder: _build(folder, size.scenes, seed)
+        )
 
         align = stage_recipe("align", out, seed, size.overrides)
         aligned = phases.run("align", dataclasses.asdict(align), lambda folder: _train(align))
@@ -57,6 +64,24 @@ def run(out: Path, *, scale: str = "full", seed: int = 0) -> tuple[Path, Result]
             lambda folder: evaluate_alignment(align, aligned["checkpoint"], data, folder, size),
         )
         return report(out, phases.seconds, captions)
+
+
+def _claim(out: Path, scale: str, seed: int) -> None:
+    """Note what job the folder is for; another one must not replace it."""
+    note, job = out / "job.json", {"scale": scale, "seed": seed}
+    if note.is_file():
+        try:
+            found = json.loads(note.read_text(encoding="utf-8"))
+        except ValueError:
+            found = None  # cut off while it was written, so nothing followed it
+        if found and found != job:
+            raise UserError(
+                f"the folder holds the quickstart of scale {found['scale']} and seed {found['seed']}",
+                str(out),
+                "give another folder with --out, or remove this one",
+            )
+    out.mkdir(parents=True, exist_ok=True)
+    note.write_text(json.dumps(job) + "\n", encoding="utf-8")
 
 
 def _build(folder: Path, scenes: dict[str, int], seed: int) -> Result:

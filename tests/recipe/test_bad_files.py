@@ -233,6 +233,7 @@ def test_eval_scores_what_it_can_and_says_what_it_could_not(project: Path, tmp_p
     words = ["eval", str(checkpoint_of(project)), "--task", f"pope:annotations={pope},images={project}"]
     assert cli.main([*words, "--out", str(tmp_path / "eval")]) == 0
     (result,) = json.loads((tmp_path / "eval" / "metrics.json").read_text())["tasks"].values()
+    assert "2 of 4" in (tmp_path / "eval" / "report.html").read_text()
     assert (result["n"], result["of"], sorted(result["failures"])) == (2, 4, ["2", "3"])
     assert [path.name for path in (tmp_path / "eval" / "answers").iterdir()] == ["pope.answers.partial.jsonl"]
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from mmtune import quickstart
 from mmtune.assets import shipped
 from mmtune.errors import UserError
 from mmtune.quickstart.recipes import stage_recipe
@@ -47,3 +48,12 @@ def test_what_does_not_ship_is_named():
     assert shipped("recipes").is_dir()
     with pytest.raises(UserError, match=r"recipes/nothing\.yaml"):
         shipped("recipes/nothing.yaml")
+
+
+def test_another_job_does_not_replace_the_one_that_is_there(tmp_path):
+    claim = quickstart._claim
+    claim(tmp_path / "job", "full", 0)
+    claim(tmp_path / "job", "full", 0)
+    for scale, seed in (("smoke", 0), ("full", 1)):
+        with pytest.raises(UserError, match=r"scale full and seed 0.*--out"):
+            claim(tmp_path / "job", scale, seed)

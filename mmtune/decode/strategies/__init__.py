@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 
 from mmtune.decode.requests import Settings
 from mmtune.decode.strategies.base import Step, Strategy
 from mmtune.decode.strategies.greedy import Greedy
 from mmtune.decode.strategies.sampling import Sampling
-from mmtune.errors import UserError
+from mmtune.errors import unknown
 
 STRATEGIES: dict[str, Callable[[Settings], Strategy]] = {"greedy": Greedy, "sampling": Sampling}
 """Each name and what makes the strategy from the settings."""
@@ -23,8 +22,7 @@ def get_strategy(settings: Settings) -> Strategy:
     """
     name = settings.strategy or ("greedy" if settings.temperature == 0 else "sampling")
     if name not in STRATEGIES:
-        near = difflib.get_close_matches(name, STRATEGIES, n=1, cutoff=0.0)
-        raise UserError(f"There is no decoding strategy {name!r}", fix=f"did you mean {near[0]!r}?")
+        raise unknown("decoding strategy", name, STRATEGIES)
     return STRATEGIES[name](settings)
 
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 from eval.report import write_report
 from eval.report.charts import Series, line_chart, smoothed, thinned, ticks
-from eval.report.numbers import against_blind, clock, number
+from eval.report.numbers import against_blind, duration, number
 from eval.report.samples import contact_sheet, thumbnail
 from eval.runner import evaluate
 from eval.tasks import build_tasks
@@ -220,4 +220,4 @@ def test_intervals_that_overlap_do_not_tell_apart(metric, blind, lower, said):
 
 def test_numbers_for_readers():
     assert [number(v) for v in (None, 0.91239, 31.25, 1234.5)] == ["–", "0.912", "31.2", "1,234.5"]
-    assert [clock(v) for v in (8.42, 185, 7860)] == ["8.4 s", "3 min 05 s", "2 h 11 min"]
+    assert [duration(v) for v in (8.42, 185, 7860)] == ["8.4 s", "3 min 05 s", "2 h 11 min"]
