@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mmtune.data.check import examine
+from mmtune.data.mixture import Mixture
 from mmtune.data.prepare import RecordEncoder
 from mmtune.data.quarantine import Refusal
 from mmtune.data.source import Source
@@ -38,12 +39,10 @@ def describe_data(recipe: Recipe, model: VisionLanguageModel, tokenizer: Any) ->
     if missing or not recipe.data.train:
         return [*lines, "data: not checked" if missing else "data: the recipe names no training data"]
     train, held_out = open_splits(recipe.data)
-    records = sum(
-        round(len(source) * settings.weight)
-        for source, settings in zip(train, recipe.data.train, strict=True)
-    )
+    weights = [settings.weight for settings in recipe.data.train]
+    records = Mixture([len(source) for source in train], weights, recipe.seed).epoch_records
     optim = recipe.optim
-    steps = optim.steps or math.ceil(records * optim.epochs / optim.batch_records)
+    steps = optim.steps or math.ceil(max(1, round(records * optim.epochs)) / optim.batch_records)
     lines.append(
         f"data: {records:,} records an epoch, {sum(map(len, held_out)):,} for validation;"
         f" {steps:,} steps of {optim.batch_records}"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from mmtune.errors import UserError
 from mmtune.models.bundle import Bundle, build
 from mmtune.train import checkpoints, resume, stages, training_state
 from mmtune.train.agreement import GlobalStep, agreed_steps, demand_equal, demand_finite
@@ -48,9 +49,15 @@ def train(recipe: Recipe) -> TrainResult:
     engine = make_engine(recipe.engine)
     try:
         with run_folder(recipe, engine.rank), StopRequest() as stop:
-            return _Run(recipe, engine, stop).train()
-    finally:
-        engine.close()
+            result = _Run(recipe, engine, stop).train()
+    except BaseException as error:
+        # A mistake of the user's ends every process alike. After anything else the others may stand in a
+        # collective, and closing would wait for them for ever: the launcher ends them when this one is gone.
+        if engine.world == 1 or isinstance(error, UserError):
+            engine.close()
+        raise
+    engine.close()
+    return result
 
 
 class _Run:

@@ -92,7 +92,7 @@ class Validation:
         requests, rows = [], []
         for source, record in chosen:
             turns = _first_question(record)
-            images = record.images[: sum(turn.text.count("<image>") for turn in turns)]
+            images = record.images[: sum(turn.placeholders for turn in turns)]
             requests.append(
                 Request(
                     [partial(load_image, source.image_root, image) for image in images], turns, id=record.id

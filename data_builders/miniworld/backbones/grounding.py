@@ -59,6 +59,8 @@ class Heads(nn.Module):
         width: of the patches.
     """
 
+    class_weights: Tensor
+
     def __init__(self, width: int) -> None:
         super().__init__()
         self.linear = nn.Linear(width, sum(_PARTS))
