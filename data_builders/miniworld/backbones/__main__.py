@@ -28,8 +28,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--part", choices=("image_text", "language", "all"), default="all")
     parser.add_argument("--out", type=Path, default=BACKBONES, help="folder of the backbones")
     parser.add_argument("--image-text-steps", type=int, default=6500)
-    parser.add_argument("--language-steps", type=int, default=4500)
-    parser.add_argument("--documents", type=int, default=60000, help="texts for the language model")
+    parser.add_argument("--language-steps", type=int, default=2600)
+    parser.add_argument(
+        "--documents", type=int, default=20000, help="texts for each phase of the language model"
+    )
     parser.add_argument("--threads", type=int, default=1, help="another number may round differently")
     arguments = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
@@ -45,13 +47,13 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _tokenizer() -> Any:
-    from data_builders.miniworld.backbones.corpus import documents
+    from data_builders.miniworld.backbones.corpus import PHASES, documents
     from data_builders.miniworld.backbones.tokenizer import train_tokenizer
     from data_builders.miniworld.world import World
     from mmtune.templates.segments import rendered_text
 
     log.info("training the tokenizer")
-    texts = (rendered_text(d) for d in documents(World(seed=LANGUAGE_SEED), TOKENIZER_DOCUMENTS))
+    texts = (rendered_text(d) for d in documents(World(seed=LANGUAGE_SEED), TOKENIZER_DOCUMENTS, PHASES[-1]))
     return train_tokenizer(texts)
 
 
@@ -111,7 +113,7 @@ def build_language(folder: Path, tokenizer: Any, documents: int, steps: int) -> 
     Args:
         folder: where it goes, as transformers saves it.
         tokenizer: the shared tokenizer.
-        documents: texts to write and learn from.
+        documents: texts to write and learn from in each phase.
         steps: optimiser steps.
     """
     from data_builders.miniworld.backbones import corpus, language_model
@@ -124,11 +126,13 @@ def build_language(folder: Path, tokenizer: Any, documents: int, steps: int) -> 
     folder.mkdir(parents=True, exist_ok=True)
     words.save_pretrained(folder)
     log.info("writing %d texts", documents)
-    encoded = [encode(text, words) for text in corpus.documents(World(seed=LANGUAGE_SEED), documents)]
+    world = World(seed=LANGUAGE_SEED)
+    phases = []
+    for phase in corpus.PHASES:
+        encoded = [encode(text, words) for text in corpus.documents(world, documents, phase)]
+        phases.append((round(phase.steps * steps), [(e.ids, e.supervised) for e in encoded]))
     model = language_model.build_model(len(words), eos=words.eos_token_id, pad=words.pad_token_id, seed=0)
-    language_model.pretrain(
-        model, [(e.ids, e.supervised) for e in encoded], pad=words.pad_token_id, out=folder, steps=steps
-    )
+    language_model.pretrain(model, phases, pad=words.pad_token_id, out=folder)
     _write_build(folder, {"documents": documents, "steps": steps, "seed": LANGUAGE_SEED}, started)
 
 

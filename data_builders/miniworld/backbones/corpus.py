@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
 from data_builders.miniworld.backbones.variants import with_fewer
 from data_builders.miniworld.conversations import conversation
-from data_builders.miniworld.describing import color_of, size_of
+from data_builders.miniworld.describing import color_of, refer, size_of
 from data_builders.miniworld.draws import Draws
 from data_builders.miniworld.questions import DESCRIPTIONS, FAMILIES, ask
 from data_builders.miniworld.questions.balance import Ledger
+from data_builders.miniworld.vocabulary import CLASSES, plural
 from data_builders.miniworld.world import World
 from data_builders.scenes import Scene, SceneObject
 from mmtune.records import Turn
@@ -20,9 +22,27 @@ from mmtune.templates.segments import Segment, TextSegment
 
 TEMPLATE = "qwen"
 _STREAM = 77
-_CAPTION_SHARE = 0.15
-_SIMPLE_SHARE = 0.35
-"""Scenes of at most two objects: looking things up is learnt on them first."""
+_DRILLED = 16
+_DRILLED_RELATIONS = 6
+_CAPTION_SHARE = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """A part of the training.
+
+    Args:
+        steps: share of all steps.
+        objects: the most objects in a scene; which of two is meant is learnt far sooner than which of five.
+        drills: share of the texts that are drills.
+    """
+
+    steps: float
+    objects: int
+    drills: float
+
+
+PHASES = (Phase(0.2, 2, 0.6), Phase(0.2, 3, 0.5), Phase(0.6, 5, 0.35))
 
 
 def told_scene(scene: Scene, draws: Draws) -> str:
@@ -37,13 +57,16 @@ def told_scene(scene: Scene, draws: Draws) -> str:
         items.sort(key=lambda item: _square(scene, item)[::-1])
     else:
         draws.shuffle(items)
-    return "; ".join(_clause(scene, item) for item in items) + "."
+    return " " + "; ".join(_clause(scene, item) for item in items) + "."
 
 
 def _clause(scene: Scene, item: SceneObject) -> str:
-    column, row = _square(scene, item)
-    words = [f"{'abcdefghi'[column]}{row + 1}", size_of(item), color_of(item), item.text, item.name]
+    words = [_name_of(_square(scene, item)), size_of(item), color_of(item), item.text, item.name]
     return " ".join(word for word in words if word)
+
+
+def _name_of(square: tuple[int, int]) -> str:
+    return f"{'abcdefghi'[square[0]]}{square[1] + 1}"
 
 
 def _square(scene: Scene, item: SceneObject) -> tuple[int, int]:
@@ -51,16 +74,51 @@ def _square(scene: Scene, item: SceneObject) -> tuple[int, int]:
     return min(8, int(9 * x / scene.width)), min(8, int(9 * y / scene.height))
 
 
-def documents(world: World, count: int) -> Iterator[list[Segment]]:
-    """Conversations in the template of the quickstart and, a few, bare captions after their scene."""
+def drill(scene: Scene, draws: Draws) -> list[Segment]:
+    """What can be asked of a scene, without the asking: "star red small c7; word blue cat e2; star word left".
+
+    A value follows its key at once, so looking things up is learnt here many times sooner than from
+    questions, which say the key early and want the value late.
+    """
+    lines: list[tuple[str, str]] = []
+    for item in scene.objects:
+        thing = refer(scene, item)
+        if thing is not None:
+            key = thing.removeprefix("the ")
+            values = [color_of(item), size_of(item), item.text, _name_of(_square(scene, item))]
+            lines.append((key, " ".join(value for value in values if value)))
+    for relation in draws.sample(scene.relations, _DRILLED_RELATIONS):
+        things = [refer(scene, scene.object(end)) for end in (relation.subject, relation.object)]
+        if None not in things:
+            keys = " ".join((thing or "").removeprefix("the ") for thing in things)
+            lines.append((keys, relation.predicate.removesuffix(" of")))
+    asked = sorted(CLASSES)
+    draws.shuffle(asked)
+    there = {item.name for item in scene.objects}
+    for name in [*[n for n in asked if n in there], *[n for n in asked if n not in there][: len(there)]]:
+        number = len(scene.of_class(name))
+        lines.append(
+            (f"any {name}", "yes" if number else "no") if draws.chance(0.5) else (plural(name), str(number))
+        )
+    draws.shuffle(lines)
+    segments: list[Segment] = []
+    for key, value in lines[:_DRILLED]:
+        segments += [TextSegment(f" {key}"), TextSegment(f" {value}", supervised=True), TextSegment(";")]
+    return segments
+
+
+def documents(world: World, count: int, phase: Phase) -> Iterator[list[Segment]]:
+    """Drills, conversations in the template of the quickstart and, a few, captions after their scene."""
     template = get_template(TEMPLATE)
     ledger = Ledger()
     for index in range(count):
-        draws = Draws(world.seed, _STREAM, index)
-        scene = world.scene(index)
-        if draws.chance(_SIMPLE_SHARE):
-            scene = with_fewer(scene, 2, np.random.default_rng((world.seed, index)))
+        draws = Draws(world.seed, _STREAM, phase.objects, index)
+        rng = np.random.default_rng((world.seed, phase.objects, index))
+        scene = with_fewer(world.scene(index), phase.objects, rng)
         told = told_scene(scene, draws)
+        if draws.chance(phase.drills):
+            yield [TextSegment(f"{told}\n"), *drill(scene, draws)]
+            continue
         if draws.chance(_CAPTION_SHARE):
             asked = ask(FAMILIES[draws.choice(DESCRIPTIONS)], scene, draws, ledger)
             if asked:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import copy
 import logging
-import math
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +25,11 @@ SHAPE = {
     "num_attention_heads": 4,
     "num_key_value_heads": 4,
     "max_position_embeddings": 1024,
-    "tie_word_embeddings": True,
+    "tie_word_embeddings": False,
+    "initializer_range": 0.08,  # one over the root of the width
 }
+EMBEDDING_STD = 0.7
+"""With the usual 0.02, what a token is would drown in the first block's output, and nothing is looked up."""
 
 UNSUPERVISED_WEIGHT = 0.1
 """Weight of the tokens of scenes and questions: mostly chance, they only teach the form of the language."""
@@ -43,7 +46,9 @@ def build_model(vocab_size: int, *, eos: int, pad: int, seed: int) -> Any:
     config = LlamaConfig(
         vocab_size=vocab_size, bos_token_id=None, eos_token_id=eos, pad_token_id=pad, **SHAPE
     )
-    return LlamaForCausalLM(config)
+    model = LlamaForCausalLM(config)
+    torch.nn.init.normal_(model.model.embed_tokens.weight, std=EMBEDDING_STD)
+    return model
 
 
 def length_batches(documents: Sequence[Document], tokens: int, seed: int) -> list[list[int]]:
@@ -77,31 +82,36 @@ def collate(documents: Sequence[Document], pad: int) -> tuple[Tensor, Tensor]:
 
 def pretrain(
     model: Any,
-    documents: Sequence[Document],
+    phases: Sequence[tuple[int, Sequence[Document]]],
     *,
     pad: int,
     out: Path,
-    steps: int,
     save_every: int = 200,
-    tokens_per_step: int = 4096,
+    tokens_per_step: int = 3072,
     lr: float = 3e-3,
     seed: int = 0,
 ) -> None:
     """Train ``model`` in place; the curve goes to ``out/training.jsonl``, the weights to ``out`` as it goes.
 
     Attention is causal, so tokens after a document's end cannot reach it and right padding needs no mask.
+
+    Args:
+        model: a causal language model.
+        phases: (optimiser steps, documents to draw them from), in order.
+        pad: id of the padding token.
+        out: folder of the log and the weights.
+        save_every: steps between two saves.
+        tokens_per_step: about so many.
+        lr: peak learning rate; it falls over all phases.
+        seed: of the order.
     """
+    steps = sum(number for number, _ in phases)
     optimiser = Optimiser(model.model.layers, model.parameters(), lr, weight_decay=0.01)
     curve = TrainingLog(out / "training.jsonl", every=20)
     step = 0
     model.train()
-    for epoch in range(math.ceil(10**9 / max(1, len(documents)))):
-        for batch in length_batches(documents, tokens_per_step, seed + epoch):
-            if step == steps or (step and step % save_every == 0):
-                save(model, out)
-            if step == steps:
-                curve.close()
-                return
+    for number, documents in phases:
+        for batch in islice(_endless(documents, tokens_per_step, seed), number):
             ids, weights = collate([documents[i] for i in batch], pad)
             logits = model(input_ids=ids[:, :-1], use_cache=False).logits
             losses = torch.nn.functional.cross_entropy(
@@ -114,7 +124,15 @@ def pretrain(
                 answer = weights == 1.0
                 answer_loss = float((losses * answer).sum() / answer.sum().clamp(min=1))
             step += 1
-            curve.add(step, loss=float(loss.detach()), answer_loss=answer_loss, epoch=epoch)
+            curve.add(step, loss=float(loss.detach()), answer_loss=answer_loss)
+            if step % save_every == 0 or step == steps:
+                save(model, out)
+    curve.close()
+
+
+def _endless(documents: Sequence[Document], tokens: int, seed: int) -> Iterator[list[int]]:
+    for epoch in count(seed):
+        yield from length_batches(documents, tokens, epoch)
 
 
 def save(model: Any, folder: Path) -> None:
