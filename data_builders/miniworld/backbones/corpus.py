@@ -75,7 +75,7 @@ def _square(scene: Scene, item: SceneObject) -> tuple[int, int]:
 
 
 def drill(scene: Scene, draws: Draws) -> list[Segment]:
-    """What can be asked of a scene, without the asking: "star red small c7; word blue cat e2; star word left".
+    """What can be asked of a scene, without the asking: "star red small c7; star word left; any moon no".
 
     A value follows its key at once, so looking things up is learnt here many times sooner than from
     questions, which say the key early and want the value late.

@@ -14,7 +14,7 @@ from data_builders.miniworld import World
 from data_builders.miniworld.backbones import BACKBONES
 from data_builders.miniworld.backbones.__main__ import main
 from data_builders.miniworld.backbones.captions import contrastive_caption
-from data_builders.miniworld.backbones.corpus import documents, told_scene
+from data_builders.miniworld.backbones.corpus import PHASES, documents, drill, told_scene
 from data_builders.miniworld.backbones.grounding import IGNORED, NOTHING, TEXTS, Heads, targets
 from data_builders.miniworld.backbones.image_text import contrastive_loss
 from data_builders.miniworld.backbones.language_model import collate, length_batches
@@ -186,17 +186,48 @@ def test_batches_of_like_length_hold_every_document_once() -> None:
     assert float(weights[0].sum()) == 2.0
 
 
+def test_drills_tell_the_truth() -> None:
+    world, checked = World(seed=9), 0
+    for index in range(60):
+        scene = world.scene(index)
+        segments = drill(scene, Draws(1, index))
+        for key, value in zip(segments[0::3], segments[1::3], strict=True):
+            assert value.supervised and not key.supervised
+            words = key.text.split()
+            if words[0] == "any":
+                assert value.text.strip() == ("yes" if scene.of_class(words[1]) else "no")
+            elif words[0].endswith("s") and words[0][:-1] in CLASSES:
+                assert int(value.text) == len(scene.of_class(words[0][:-1]))
+            elif len(words) == 1:
+                (item,) = scene.of_class(words[0])
+                assert item.attributes[0] in value.text.split() and (item.text or "") in value.text
+            else:
+                continue
+            checked += 1
+    assert checked > 200
+
+
+def test_later_phases_have_fuller_scenes() -> None:
+    lengths = []
+    for phase in PHASES:
+        texts = [segments[0].text for segments in documents(World(seed=9), 60, phase)]
+        lengths.append(max(text.count("; ") + 1 for text in texts))
+        assert lengths[-1] <= phase.objects + 8  # a chat's first segment is its opening
+    assert lengths == sorted(lengths)
+    assert sum(phase.steps for phase in PHASES) == pytest.approx(1)
+
+
 def test_documents_hold_no_image_and_something_to_learn() -> None:
     from mmtune.templates.segments import TextSegment
 
-    for segments in documents(World(seed=9), 30):
+    for segments in documents(World(seed=9), 30, PHASES[-1]):
         assert all(isinstance(segment, TextSegment) for segment in segments)
         assert any(segment.supervised for segment in segments)
 
 
 def test_building_twice_gives_the_same_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("data_builders.miniworld.backbones.__main__.TOKENIZER_DOCUMENTS", 50)
-    small = ["--image-text-steps", "2", "--documents", "40", "--language-steps", "2"]
+    small = ["--image-text-steps", "2", "--documents", "40", "--language-steps", "5"]
     digests = []
     for name in ("one", "two"):
         main([*small, "--out", str(tmp_path / name)])
