@@ -28,9 +28,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--part", choices=("image_text", "language", "all"), default="all")
     parser.add_argument("--out", type=Path, default=BACKBONES, help="folder of the backbones")
     parser.add_argument("--image-text-steps", type=int, default=6500)
-    parser.add_argument("--language-steps", type=int, default=2600)
+    parser.add_argument("--language-steps", type=int, default=2000)
     parser.add_argument(
-        "--documents", type=int, default=20000, help="texts for each phase of the language model"
+        "--documents", type=int, default=12000, help="texts for each phase of the language model"
     )
     parser.add_argument("--threads", type=int, default=1, help="another number may round differently")
     arguments = parser.parse_args(argv)

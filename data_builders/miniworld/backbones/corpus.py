@@ -22,9 +22,9 @@ from mmtune.templates.segments import Segment, TextSegment
 
 TEMPLATE = "qwen"
 _STREAM = 77
-_DRILLED = 16
-_DRILLED_RELATIONS = 6
-_CAPTION_SHARE = 0.1
+_DRILLED = 20
+_DRILLED_RELATIONS = 4
+_CAPTION_SHARE = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Phase:
     drills: float
 
 
-PHASES = (Phase(0.2, 2, 0.6), Phase(0.2, 3, 0.5), Phase(0.6, 5, 0.35))
+PHASES = (Phase(0.3, 2, 0.5), Phase(0.2, 3, 0.45), Phase(0.5, 5, 0.35))
 
 
 def told_scene(scene: Scene, draws: Draws) -> str:
@@ -75,7 +75,7 @@ def _square(scene: Scene, item: SceneObject) -> tuple[int, int]:
 
 
 def drill(scene: Scene, draws: Draws) -> list[Segment]:
-    """What can be asked of a scene, without the asking: "star red small c7; star word left; any moon no".
+    """What can be asked of a scene, without the asking: "star color red; word place e2; star word left".
 
     A value follows its key at once, so looking things up is learnt here many times sooner than from
     questions, which say the key early and want the value late.
@@ -85,8 +85,9 @@ def drill(scene: Scene, draws: Draws) -> list[Segment]:
         thing = refer(scene, item)
         if thing is not None:
             key = thing.removeprefix("the ")
-            values = [color_of(item), size_of(item), item.text, _name_of(_square(scene, item))]
-            lines.append((key, " ".join(value for value in values if value)))
+            values = {"color": color_of(item), "size": size_of(item), "text": item.text}
+            values["place"] = _name_of(_square(scene, item))
+            lines += [(f"{key} {aspect}", value) for aspect, value in values.items() if value]
     for relation in draws.sample(scene.relations, _DRILLED_RELATIONS):
         things = [refer(scene, scene.object(end)) for end in (relation.subject, relation.object)]
         if None not in things:
@@ -114,7 +115,7 @@ def documents(world: World, count: int, phase: Phase) -> Iterator[list[Segment]]
     for index in range(count):
         draws = Draws(world.seed, _STREAM, phase.objects, index)
         rng = np.random.default_rng((world.seed, phase.objects, index))
-        scene = with_fewer(world.scene(index), phase.objects, rng)
+        scene = with_fewer(world.scene(index), draws.between(1, phase.objects), rng)
         told = told_scene(scene, draws)
         if draws.chance(phase.drills):
             yield [TextSegment(f"{told}\n"), *drill(scene, draws)]

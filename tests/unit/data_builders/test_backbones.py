@@ -198,9 +198,9 @@ def test_drills_tell_the_truth() -> None:
                 assert value.text.strip() == ("yes" if scene.of_class(words[1]) else "no")
             elif words[0].endswith("s") and words[0][:-1] in CLASSES:
                 assert int(value.text) == len(scene.of_class(words[0][:-1]))
-            elif len(words) == 1:
+            elif len(words) == 2 and words[1] in ("color", "text"):
                 (item,) = scene.of_class(words[0])
-                assert item.attributes[0] in value.text.split() and (item.text or "") in value.text
+                assert value.text.strip() == (item.attributes[0] if words[1] == "color" else item.text)
             else:
                 continue
             checked += 1
