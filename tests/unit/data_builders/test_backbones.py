@@ -159,7 +159,7 @@ def test_a_told_scene_settles_where_things_stand() -> None:
     world = World(seed=9)
     for index in range(60):
         scene = world.scene(index)
-        clauses = told_scene(scene, Draws(1, index)).removesuffix(".").split("; ")
+        clauses = told_scene(scene, Draws(1, index)).strip().removesuffix(".").split("; ")
         assert len(clauses) == len(scene.objects)
         squares = {}
         for item in scene.objects:
