@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from mmtune.images.geometry import Triple, ViewGeometry
+from mmtune.images.geometry import Resample, Triple, ViewGeometry
 
 _FILTERS = {
     "nearest": Image.Resampling.NEAREST,
@@ -47,6 +47,11 @@ def fit_view(image: Image.Image, geometry: ViewGeometry) -> Image.Image:
     if width > height:
         return image.resize((new_long, size), resample).crop((offset, 0, offset + size, size))
     return image.resize((size, new_long), resample).crop((0, offset, size, offset + size))
+
+
+def resize(image: Image.Image, size: tuple[int, int], resample: Resample) -> Image.Image:
+    """An RGB image at exactly (width, height), by the filter of this name."""
+    return image if image.size == size else image.resize(size, _FILTERS[resample])
 
 
 def pad_to_square(image: Image.Image, colour: tuple[int, int, int]) -> Image.Image:
