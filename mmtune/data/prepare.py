@@ -14,6 +14,7 @@ from mmtune.images.decoding import image_size
 from mmtune.images.policies import ImagePolicy
 from mmtune.records import ImageRef, Record, move_images_to_front
 from mmtune.templates import Template
+from mmtune.templates.instructions import instruction_ids
 from mmtune.templates.segments import encode, expand
 
 
@@ -32,6 +33,8 @@ class Sample:
     """Folder that the images are relative to."""
     image_token_counts: tuple[int, ...]
     """Visual tokens of each image."""
+    instructions: tuple[np.ndarray, ...] = ()
+    """Ids of the instruction of each image, where the projector reads them."""
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -52,6 +55,7 @@ class RecordEncoder:
         max_tokens: the longest record accepted, visual tokens included.
         image_position: ``keep`` leaves an image where the record puts it; ``front`` moves it before its
             turn's text, as LLaVA's trainer does.
+        instructions: whether samples carry the instruction of each image, for a projector that reads it.
     """
 
     def __init__(
@@ -61,12 +65,14 @@ class RecordEncoder:
         policy: ImagePolicy,
         max_tokens: int,
         image_position: Literal["keep", "front"] = "keep",
+        instructions: bool = False,
     ) -> None:
         self.tokenizer = tokenizer
         self.template = template
         self.policy = policy
         self.max_tokens = max_tokens
         self.image_position = image_position
+        self.instructions = instructions
 
     def encode(self, record: Record, image_root: Path) -> Sample:
         """Tokenise a record and lay out its visual tokens.
@@ -96,7 +102,9 @@ class RecordEncoder:
             )
         if not (targets != IGNORE).any():
             raise RecordError("the record would train on nothing: no token of it is supervised", record.id)
-        return Sample(record.id, ids, targets, record.images, image_root, counts)
+        read = instruction_ids(record.turns, self.tokenizer) if self.instructions else ()
+        instructions = tuple(np.asarray(one, dtype=np.int64) for one in read)
+        return Sample(record.id, ids, targets, record.images, image_root, counts, instructions)
 
     def _visual_tokens(self, root: Path, image: ImageRef) -> int:
         width, height = image_size(root, image) if self.policy.needs_size else (0, 0)

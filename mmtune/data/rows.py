@@ -96,6 +96,7 @@ def collate(row: Row, policy: ImagePolicy) -> PackedBatch:
     else:
         pixels = torch.zeros(0, 3, side, side)
     lengths = tuple(len(sample) for sample in row.samples)
+    instructions = [one for sample in row.samples for one in sample.instructions]
     return PackedBatch(
         input_ids=torch.from_numpy(_joined([sample.ids for sample in row.samples])),
         position_ids=torch.from_numpy(_joined([np.arange(length, dtype=np.int64) for length in lengths])),
@@ -106,6 +107,8 @@ def collate(row: Row, policy: ImagePolicy) -> PackedBatch:
         image_sizes=tuple(image.size for image in images),
         image_token_counts=tuple(count for sample in row.samples for count in sample.image_token_counts),
         record_ids=tuple(sample.record_id for sample in row.samples),
+        instruction_ids=torch.from_numpy(_joined(instructions)) if instructions else None,
+        instruction_lengths=tuple(len(one) for one in instructions),
     )
 
 

@@ -13,7 +13,7 @@ from PIL.Image import Image
 from torch import Tensor
 
 from mmtune.decode.generation import Generation, Source, Token
-from mmtune.decode.images import encode_images, image_keys, open_image
+from mmtune.decode.images import Instructed, encode_images, image_keys, open_image
 from mmtune.decode.limits import eos_ids, sliding_window
 from mmtune.decode.plan import Batch, Prompt, Window, plan, windows
 from mmtune.decode.prompts import PromptEncoder
@@ -160,7 +160,10 @@ class Engine:
         for index, request in enumerate(requests):
             with _noting(failures, index):
                 self.prompts.check(request, _name(request, index))
-                keys[index] = image_keys(request, known)
+                found = image_keys(request, known)
+                if self.model.projector.reads_text:
+                    found = tuple(map(Instructed, found, self.prompts.instructions(request)))
+                keys[index] = found
         return keys
 
     def _sources(
@@ -205,7 +208,8 @@ class Engine:
     def _encode(self, images: dict[Hashable, Image], features: dict[Hashable, Tensor]) -> None:
         """Move images on to ``features``."""
         if images:
-            tokens = encode_images(self.model, list(images.values()))
+            read = [key.instruction for key in images if isinstance(key, Instructed)]
+            tokens = encode_images(self.model, list(images.values()), read or None)
             features.update(zip(images, tokens, strict=True))
             images.clear()
 

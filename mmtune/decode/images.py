@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Hashable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from PIL import Image
@@ -12,6 +12,17 @@ from torch import Tensor
 
 from mmtune.decode.requests import ImageSource, Request
 from mmtune.errors import UserError
+
+
+class Instructed(NamedTuple):
+    """Key of an image whose visual tokens depend on what is asked.
+
+    Two questions about one image have two keys then, and so neither its visual tokens nor the KV cache of
+    the prompt's start is shared between them. Later turns of a chat keep the key of the turn with the image.
+    """
+
+    image: Hashable
+    instruction: tuple[int, ...]
 
 
 def image_keys(request: Request, known: dict[int, Hashable]) -> tuple[Hashable, ...]:
@@ -61,12 +72,15 @@ def open_image(source: ImageSource) -> Image.Image:
 
 
 @torch.inference_mode()
-def encode_images(model: Any, images: Sequence[Image.Image]) -> list[Tensor]:
+def encode_images(
+    model: Any, images: Sequence[Image.Image], instructions: Sequence[Sequence[int]] | None = None
+) -> list[Tensor]:
     """Visual tokens of images in the language model's space.
 
     Args:
         model: a ``VisionLanguageModel``.
         images: RGB images.
+        instructions: ids of the instruction of each image, where the model's projector reads them.
 
     Returns:
         For each image (tokens, language width).
@@ -74,6 +88,8 @@ def encode_images(model: Any, images: Sequence[Image.Image]) -> list[Tensor]:
     parameter = next(model.vision.parameters())
     views = [model.policy.views(image) for image in images]
     pixels = model.policy.normalise(torch.cat(views).to(parameter.device))
-    return model.encode_images(
-        pixels.to(parameter.dtype), [len(view) for view in views], [image.size for image in images]
-    )
+    arguments: list[Any] = [[len(view) for view in views], [image.size for image in images]]
+    if instructions is not None:
+        ids = torch.tensor([token for one in instructions for token in one], dtype=torch.int64)
+        arguments.append(model.read_instructions(ids.to(pixels.device), [len(one) for one in instructions]))
+    return model.encode_images(pixels.to(parameter.dtype), *arguments)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+import re
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from mmtune.errors import UserError
 
@@ -51,11 +52,15 @@ class ProjectorConfig:
     """Which projector carries visual features into the language model's space."""
 
     name: str = "mlp"
-    """A key of ``mmtune.models.projectors.PROJECTORS``."""
+    """A key of ``mmtune.models.projectors.PROJECTORS``; ``mlp2x_gelu`` is ``mlp`` of depth 2."""
     depth: int = 2
-    """Linear layers of ``mlp``; LLaVA-1.5's ``mlp2x_gelu`` has 2."""
+    """Linear layers of ``mlp``, and of the MLP in which others end; LLaVA-1.5's ``mlp2x_gelu`` has 2."""
+    settings: dict[str, Any] = field(default_factory=dict)
+    """What else the projector of this name can be told, as ``{queries: 64}``: see docs/models.md."""
 
     def __post_init__(self) -> None:
+        if counted := re.fullmatch(r"mlp(\d+)x(_gelu)?", self.name):
+            self.name, self.depth = "mlp", int(counted[1])
         if self.depth < 1:
             raise UserError(
                 f"a depth of {self.depth} is impossible", "model.projector.depth", "use 1 or more"

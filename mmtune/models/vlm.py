@@ -12,7 +12,8 @@ from mmtune.batch import IGNORE, IMAGE_TOKEN_ID, PackedBatch
 from mmtune.errors import UserError
 from mmtune.images.policies.base import ImagePolicy
 from mmtune.models import attention
-from mmtune.models.projectors import Projector
+from mmtune.models.instructions import FILLER_ID, read_instructions
+from mmtune.models.projectors import Projector, Text
 from mmtune.models.vision.base import VisionTower
 
 PARTS = ("vision", "projector", "language")
@@ -89,7 +90,7 @@ class VisionLanguageModel(nn.Module):
         pixels: Tensor,
         image_views: Sequence[int],
         image_sizes: Sequence[tuple[int, int]],
-        text: Tensor | None = None,
+        text: Text | None = None,
     ) -> list[Tensor]:
         """Visual tokens of images, in the language model's space.
 
@@ -97,17 +98,35 @@ class VisionLanguageModel(nn.Module):
             pixels: (views, 3, size, size), the views of all images in order.
             image_views: views of each image.
             image_sizes: (width, height) of each image in pixels.
-            text: question embeddings for projectors that read them.
+            text: what ``read_instructions`` gave for these images, for a projector that reads it.
 
         Returns:
             For each image (tokens, language width).
         """
         if not image_views:
             return []
-        views = self._project(pixels, text).split(tuple(image_views))
+        of_views = None if text is None else text.of_views(image_views)
+        views = self._project(pixels, of_views).split(tuple(image_views))
         return [self.policy.assemble(v, s) for v, s in zip(views, image_sizes, strict=True)]
 
-    def _project(self, pixels: Tensor, text: Tensor | None = None) -> Tensor:
+    def read_instructions(self, ids: Tensor | None, lengths: Sequence[int]) -> Text | None:
+        """What the projector reads of the instructions of images; None where it reads nothing.
+
+        Args:
+            ids: (tokens,) of all instructions end to end.
+            lengths: tokens of each image's instruction.
+
+        Raises:
+            ValueError: if the projector reads instructions and none are given.
+        """
+        depth = self.projector.text_depth
+        if depth is None:
+            return None
+        if ids is None:
+            raise ValueError("the projector reads the instruction of each image, and none are given")
+        return read_instructions(self.language, ids, lengths, depth=depth, kernel=self.kernel)
+
+    def _project(self, pixels: Tensor, text: Text | None = None) -> Tensor:
         """(views, 3, size, size) to (views, tokens, language width); no graph through a frozen tower."""
         learns = torch.is_grad_enabled() and any(p.requires_grad for p in self.vision.parameters())
         with torch.set_grad_enabled(learns):
@@ -172,11 +191,14 @@ class VisionLanguageModel(nn.Module):
             UserError: if the language model ignores which logits it is asked for.
         """
         if batch.image_views:
-            visual = torch.cat(self.encode_images(batch.pixels, batch.image_views, batch.image_sizes))
+            text = self.read_instructions(batch.instruction_ids, batch.instruction_lengths)
+            visual = torch.cat(self.encode_images(batch.pixels, batch.image_views, batch.image_sizes, text))
         else:
             size = self.vision.geometry.size
             blank = torch.zeros(1, 3, size, size, dtype=torch.float32, device=batch.input_ids.device)
-            visual = self._project(blank)[0, :0]
+            # Reading an instruction runs layers of the language model, which other ranks may be waiting in.
+            text = self.read_instructions(batch.input_ids.new_full((1,), FILLER_ID), (1,))
+            visual = self._project(blank, text)[0, :0]
         embeddings = self._splice(batch.input_ids, visual)
         device = embeddings.device
         kernel = attention.choose_kernel(self.kernel, device, embeddings.dtype)

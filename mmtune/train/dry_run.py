@@ -12,6 +12,7 @@ from mmtune.models.config import LanguageConfig, VisionConfig
 from mmtune.models.vlm import VisionLanguageModel
 from mmtune.train import checkpoints, stages
 from mmtune.train.dry_data import describe_data
+from mmtune.train.dry_projectors import describe_projectors
 from mmtune.train.memory import Shape, activations_gb, weights_gb
 from mmtune.train.objectives import get_objective
 from mmtune.train.settings import Recipe
@@ -24,7 +25,8 @@ def dry_run(recipe: Recipe) -> str:
     """Build the model on the meta device and check what is there.
 
     Returns:
-        The table of parts, what was checked, what is missing, and the memory of each GPU.
+        The table of parts, the projectors with their visual tokens, what was checked, what is missing, and
+        the memory of each GPU.
 
     Raises:
         UserError: something that is there cannot be used, such as a malformed record file.
@@ -35,6 +37,7 @@ def dry_run(recipe: Recipe) -> str:
     stages.apply(model, recipe.stage)
     rows = stages.part_rows(model.parts(), recipe.stage, recipe.optim)
     lines = [stages.render(rows, recipe.stage.name), ""]
+    lines += [*describe_projectors(model), ""]
     lines += [f"model: {note}" for note in notes]
     lines += describe_data(recipe, model, tokenizer)
     lines += ["", *_memory(recipe, model)]

@@ -62,7 +62,12 @@ def feed(recipe: Recipe, splits: Splits, bundle: Bundle, engine: Engine) -> Feed
     train, held_out = splits
     template = get_template(recipe.template, tokenizer=bundle.tokenizer)
     encoder = RecordEncoder(
-        bundle.tokenizer, template, bundle.policy, recipe.data.max_tokens, recipe.data.image_position
+        bundle.tokenizer,
+        template,
+        bundle.policy,
+        recipe.data.max_tokens,
+        recipe.data.image_position,
+        instructions=bundle.model.projector.reads_text,
     )
     out, optim = Path(recipe.out), recipe.optim
     place = {"rank": engine.rank, "world": engine.world}

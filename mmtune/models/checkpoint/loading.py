@@ -18,7 +18,7 @@ from mmtune.models.checkpoint.manifest import MANIFEST, read_manifest
 from mmtune.models.config import LanguageConfig, ModelConfig, ProjectorConfig, VisionConfig
 from mmtune.models.files import fingerprint
 from mmtune.models.language import empty_language, load_language, load_tokenizer
-from mmtune.models.projectors import build_projector
+from mmtune.models.projectors import build_projector, full_settings
 from mmtune.models.vision import PREFIX, VisionTower, build_vision, restore_vision
 from mmtune.models.vlm import PARTS, VisionLanguageModel
 
@@ -119,6 +119,9 @@ def _differences(config: ModelConfig, own: ModelConfig) -> list[tuple[str, Any, 
             (f"model.projector.{k}", getattr(config.projector, k), getattr(own.projector, k))
             for k in ("name", "depth")
         ]
+        if config.projector.name == own.projector.name:
+            wanted, has = full_settings(config.projector), full_settings(own.projector)
+            pairs.append(("model.projector.settings", wanted, has))
     return [pair for pair in pairs if pair[1] != pair[2]]
 
 
