@@ -21,7 +21,7 @@ _LONGEST_RESIZE = 8
 
 
 def fit_view(image: Image.Image, geometry: ViewGeometry) -> Image.Image:
-    """Bring an RGB image to the square of the view, cropping or stretching as the tower was trained.
+    """Bring an RGB image to the square of the view, cropped, stretched or with a border, as it was trained.
 
     Args:
         image: an RGB image of any size.
@@ -37,6 +37,12 @@ def fit_view(image: Image.Image, geometry: ViewGeometry) -> Image.Image:
     if geometry.fit == "stretch" or width == height:
         return image.resize((size, size), resample)
     short, long = min(width, height), max(width, height)
+    if geometry.fit == "contain":
+        new_short = max(1, round(short * size / long))
+        inner = image.resize((size, new_short) if width > height else (new_short, size), resample)
+        square = Image.new("RGB", (size, size))
+        square.paste(inner, ((size - inner.width) // 2, (size - inner.height) // 2))
+        return square
     new_long = int(size * long / short)
     offset = (new_long - size) // 2
     if new_long > _LONGEST_RESIZE * size:
