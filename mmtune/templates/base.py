@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from mmtune.records import IMAGE_PLACEHOLDER, Turn
 from mmtune.templates.segments import ImageSegment, Segment, TextSegment
@@ -59,14 +59,14 @@ class ImageCounter:
 
     def __init__(self, before: str = "", after: str = "") -> None:
         self._next = 0
-        self._before = [TextSegment(before, control=True)] if before else []
-        self._after = [TextSegment(after, control=True)] if after else []
+        self._before: list[Segment] = [TextSegment(before, control=True)] if before else []
+        self._after: list[Segment] = [TextSegment(after, control=True)] if after else []
 
     def segments(self, text: str) -> Iterator[Segment]:
         """Cut a user turn's text at its placeholders."""
         for number, piece in enumerate(text.split(IMAGE_PLACEHOLDER)):
             if number:
-                yield from (*self._before, ImageSegment(self._next), *self._after)
+                yield from [*self._before, ImageSegment(self._next), *self._after]
                 self._next += 1
             if piece:
                 yield TextSegment(piece)
@@ -170,7 +170,7 @@ class RoundLayout:
         """The template with the tokenizer's own first and end tokens where it does not know Llama's."""
         special = vocabulary(tokenizer).special_ids
         own = {_LLAMA_EOS: tokenizer.eos_token, _LLAMA_BOS: tokenizer.bos_token or ""}
-        changed = {
+        changed: dict[str, Any] = {
             place: text.replace(token, own[token])
             for place, text in self.control_texts().items()
             for token in own
