@@ -172,6 +172,9 @@ class ModelConfig:
     checkpoint: str | None = None
     """Folder of an mmtune checkpoint to start from. Parts that it holds come from it; where it only refers to
     a part, ``vision.name`` and ``language.name`` say where that part is now."""
+    merge_adapters: bool = False
+    """Fold the adapters of ``checkpoint`` into the weights that they are on, as a start for full training or
+    another adapter."""
 
     def __post_init__(self) -> None:
         if self.checkpoint is None:
@@ -190,10 +193,10 @@ class ModelConfig:
             projector=self.projector or ProjectorConfig(),
             language=self.language,
             image_policy=self.image_policy or "square",
+            images=self.images or ImagesConfig(),
             checkpoint=self.checkpoint,
         )
 
-            images=self.images or ImagesConfig(),
 
 __all__ = [
     "BETWEEN_NAMES",

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from mmtune.errors import UserError
-from mmtune.train.engines.base import Engine, EngineError, GroupsOf, PartStates
+from mmtune.train.engines.base import Engine, EngineError, GroupsOf, PartStates, state_of
 from mmtune.train.engines.topology import Topology
 from mmtune.train.settings import EngineConfig
 
@@ -148,11 +148,9 @@ class _Zero(Engine):
         """Full weights of these parts, on rank 0; float32 masters where they learn."""
         states: PartStates = {}
         for part in parts:
-            module = self.model.get_submodule(part)
             tensors = dict[str, Tensor]()
-            parameters = dict(module.named_parameters(remove_duplicate=False))
-            for name, value in module.state_dict(keep_vars=True).items():
-                whole = self._whole(parameters[name]) if name in parameters else value.detach()
+            for name, value in state_of(self.model, part).items():
+                whole = self._whole(value) if isinstance(value, nn.Parameter) else value.detach()
                 if self.rank == 0:
                     tensors[name] = whole.to("cpu", copy=True)
             if self.rank == 0:
