@@ -88,15 +88,15 @@ class DeformableAttention(nn.Module):
             (views, queries, width).
         """
         views, count, _ = queries.shape
-        offsets = self.offset(queries).view(views, count, self.heads, self.points, 2)
+        # In bfloat16 a place is up to a tenth of a patch off, and grid_sample lacks it on some devices.
+        offsets = self.offset(queries).float().view(views, count, self.heads, self.points, 2)
         patches = offsets.new_tensor([grid.cols, grid.rows])
-        places = points[None, :, None, None] + offsets / patches
+        places = points.float()[None, :, None, None] + offsets / patches
         weights = self.weight(queries).view(views, count, self.heads, self.points).softmax(-1)
         # (views * heads, channels of a head, rows, cols)
         maps = self.value(features).transpose(1, 2).reshape(views * self.heads, -1, grid.rows, grid.cols)
         around = places.transpose(1, 2).flatten(0, 1) * 2 - 1
-        # grid_sample has no bfloat16 everywhere, and a place in bfloat16 is off by a patch
-        found = F.grid_sample(maps.float(), around.float(), align_corners=False).to(maps.dtype)
+        found = F.grid_sample(maps.float(), around, align_corners=False).to(maps.dtype)
         weighed = (found * weights.transpose(1, 2).reshape(views * self.heads, 1, count, -1)).sum(-1)
         return self.out(weighed.view(views, -1, count).transpose(1, 2))
 

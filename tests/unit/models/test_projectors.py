@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -364,3 +366,11 @@ def test_the_reduction_itself_has_no_weights():
 def test_every_file_of_the_registry_says_its_name():
     for name, cls in PROJECTORS.items():
         assert cls.__module__.endswith(f".{name}")
+
+
+def test_the_table_in_the_documents_is_complete(root):
+    rows = re.findall(r"^\| `(\w+)` \|.*\|.*\| (.*) \|.*\|$", (root / "docs" / "models.md").read_text(), re.M)
+    told = {name: settings for name, settings in rows if name in PROJECTORS}
+    for name in PROJECTORS:
+        own = full_settings(ProjectorConfig(name))
+        assert told.get(name) == (", ".join(f"`{key}` {value}" for key, value in own.items()) or "none"), name
