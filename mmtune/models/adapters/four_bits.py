@@ -45,15 +45,18 @@ def can_hold_four_bits() -> bool:
 
 
 def hold_in_four_bits(blocks: Sequence[nn.Module]) -> None:
-    """Replace the linear layers of some blocks by layers that quantise when they move to the GPU.
+    """Replace the linear layers of some blocks by quantised ones on this process's GPU.
+
+    They are quantised here and not when the model moves to the GPU: DoRA measures them before that.
 
     Args:
-        blocks: transformer blocks, still in CPU memory; layers with few weights (norms) stay as they are.
+        blocks: transformer blocks, in CPU memory; other layers (norms) stay as they are.
 
     Raises:
         UserError: as ``demand_four_bits``.
     """
     library = demand_four_bits()
+    device = torch.device("cuda", torch.cuda.current_device())
     for block in blocks:
         for name, layer in list(block.named_modules()):
             if type(layer) is not nn.Linear:
@@ -70,4 +73,4 @@ def hold_in_four_bits(blocks: Sequence[nn.Module]) -> None:
                 layer.weight.data, requires_grad=False, quant_type="nf4", module=new
             )
             new.bias = layer.bias
-            replace_module(block, name, new)
+            replace_module(block, name, new.to(device))

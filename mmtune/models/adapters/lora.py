@@ -97,7 +97,7 @@ class Lora(Adapter):
 
     def attach(self, module: nn.Module, blocks: Sequence[nn.Module]) -> None:
         """Put LoRA layers around the targets; their change starts at zero."""
-        if self.settings.bits is not None:
+        if self.settings.bits is not None and not next(module.parameters()).is_meta:
             from mmtune.models.adapters.four_bits import hold_in_four_bits
 
             hold_in_four_bits(blocks)
@@ -167,6 +167,7 @@ def inject(blocks: Sequence[nn.Module], layers: Sequence[nn.Module], settings: L
     wanted = {id(layer) for layer in layers}
     # A bare list of the blocks: peft looks for no configuration in it and changes nothing outside the blocks.
     container = nn.ModuleList(blocks)
+    container.is_loaded_in_4bit = settings.bits == 4  # type: ignore[assignment]  # where peft looks for it
     names = [name for name, inner in container.named_modules() if id(inner) in wanted]
     states = [(p, p.requires_grad) for p in container.parameters()]
     with warnings.catch_warnings():

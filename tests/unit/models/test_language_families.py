@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from functools import cache
 from pathlib import Path
 
@@ -14,12 +15,14 @@ from mmtune.decode.engine import Engine
 from mmtune.decode.requests import Request, Settings
 from mmtune.errors import UserError
 from mmtune.models import checkpoint
+from mmtune.models.adapters import attach, make_adapter
 from mmtune.models.bundle import Bundle, build
 from mmtune.models.config import LanguageConfig
 from mmtune.models.kernels.capped import capped_attention
 from mmtune.models.language import load_language
 from mmtune.records import Turn
 from tests.tiny_languages import PROVEN, tiny_language
+from tests.unit.models.adapters.models import freeze_all_but_adapters, gradients, stir_adapters
 from tests.unit.models.rows import IMAGE, make_config, make_row, split_row, token_losses
 
 ROW = make_row([[-5, IMAGE, -6, 7, 8, 9], [-9, 10, 11], [IMAGE, -12, IMAGE, 13, -14, 15], [-16, IMAGE, 17]])
@@ -163,3 +166,38 @@ def test_a_row_wider_than_the_vocabulary_is_answered(backbones, tmp_path: Path):
     request = Request([PICTURES[0]], (Turn("user", "<image>\nIs it red?"),))
     found = Engine(bundle).generate([request] * 2, Settings(max_new_tokens=24))
     assert all(token < len(bundle.tokenizer) for token in found[0].ids)
+
+
+ADAPTERS = {
+    "lora": {"rank": 4, "alpha": 8},
+    "mole": {"rank": 4, "alpha": 8, "experts": 3},
+    "language_expert": {"width": 4, "guidance": 4},
+}
+
+
+@pytest.mark.parametrize("kind", ADAPTERS)
+@pytest.mark.parametrize("family", ["gpt2", "phi", "phi3", "gemma2"])
+def test_adapters_fit_the_families(bundles, family, kind):
+    """Whatever a family calls its layers: no change at first, a gradient for every weight, answers as forward."""
+    bundle = copy.deepcopy(bundles(family))
+    model = bundle.model
+    with torch.no_grad():
+        before = model(ROW)
+    attach(model, make_adapter("language", kind, ADAPTERS[kind]))
+    model.eval()
+    with torch.no_grad():
+        torch.testing.assert_close(model(ROW), before, atol=1e-4, rtol=1e-4)
+    stir_adapters(bundle)
+    freeze_all_but_adapters(bundle, ["language"])
+    assert all(gradient is not None for gradient in gradients(bundle, ROW).values())
+    model.eval()
+    engine = Engine(bundle)
+    requests = [
+        Request([picture], (Turn("user", f"<image>\n{question}"),))
+        for picture in PICTURES
+        for question in ("Is it red?", "What colour is the very large image that is shown here?")
+    ]
+    for request, completion in zip(
+        requests, engine.generate(requests, Settings(max_new_tokens=5)), strict=True
+    ):
+        assert completion.ids == by_forward(engine, request, 5)
