@@ -8,6 +8,7 @@ from mmtune.records import IMAGE_PLACEHOLDER
 from mmtune.templates.base import RoundLayout, Template
 from mmtune.templates.from_tokenizer import TokenizerTemplate
 from mmtune.templates.plain import Plain
+from mmtune.templates.vocabulary import vocabulary
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -16,13 +17,17 @@ if TYPE_CHECKING:
 # records that LLaVA models are tuned on.
 _WORDS = (
     "{%- macro words(content) -%}"
-    "{%- if content is string -%}{{ content | replace(PLACE, IMAGE) }}{%- else -%}"
+    "{%- if content is string -%}"
+    "{{ content | replace(PLACE, IMAGE) | replace(IMAGE + IMAGE, PAIR) }}{%- else -%}"
     "{%- for part in content -%}"
     "{%- if not loop.first and 'image' in (part['type'], loop.previtem['type']) -%}{{ '\\n' }}{%- endif -%}"
     "{%- if part['type'] == 'image' -%}{{ IMAGE }}{%- else -%}{{ part['text'] }}{%- endif -%}"
     "{%- endfor -%}{%- endif -%}"
     "{%- endmacro -%}"
 )
+
+# Where a special token follows an image, there is no text for the gap behind it to open.
+_CLOSED = "{%- macro closed(text) -%}{{ text[:-1] if text.endswith(PLACE + ' ') else text }}{%- endmacro -%}"
 
 _ROUNDS = (
     "{%- if messages[0]['role'] == 'system' -%}"
@@ -31,7 +36,7 @@ _ROUNDS = (
     "{%- if system -%}{{ SYSTEM_OPEN + system + SYSTEM_CLOSE }}{%- endif -%}"
     "{%- for message in turns -%}"
     "{%- if message['role'] == 'user' -%}"
-    "{{ (FIRST_OPEN if loop.first and system else USER_OPEN) + WORDS + USER_CLOSE }}"
+    "{{ (FIRST_OPEN if loop.first and system else USER_OPEN) + USER_WORDS + USER_CLOSE }}"
     "{%- if not loop.last or add_generation_prompt -%}{{ ASSISTANT_OPEN }}{%- endif -%}"
     "{%- else -%}{{ ANSWER_LEAD + WORDS + END }}{%- endif -%}"
     "{%- endfor -%}"
@@ -49,7 +54,7 @@ _FLATTENED = (
     "{%- set flat = namespace(messages=[]) -%}"
     "{%- for message in messages -%}"
     "{%- set flat.messages = flat.messages + "
-    "[{'role': message['role'], 'content': words(message['content'])}] -%}"
+    "[{'role': message['role'], 'content': USER_WORDS}] -%}"
     "{%- endfor -%}{%- set messages = flat.messages -%}"
 )
 
@@ -61,24 +66,30 @@ def chat_template(template: Template, tokenizer: PreTrainedTokenizerBase) -> str
 
     Args:
         template: a template that is fitted to the tokenizer.
-        tokenizer: whose own chat template is taken where the template is ``tokenizer``.
+        tokenizer: the one that reads the text. It may put a space before a text, as Llama's does, which LLaVA
+            is trained with behind an image, too; other tools do so only at the start, so it is written.
 
     Raises:
         TypeError: the template is of a kind that has no Jinja form.
     """
+    gap = _gap(tokenizer)
     if isinstance(template, TokenizerTemplate):
-        return _filled(_WORDS + _FLATTENED, IMAGE=IMAGE_PLACEHOLDER) + str(tokenizer.chat_template)
+        source = (_WORDS + _CLOSED + _FLATTENED).replace("USER_WORDS", "closed(words(message['content']))")
+        return _filled(source, IMAGE=IMAGE_PLACEHOLDER + gap) + str(tokenizer.chat_template)
     if isinstance(template, Plain):
         return _filled(_WORDS + _CAPTIONS, IMAGE=IMAGE_PLACEHOLDER, END=template.end)
     if not isinstance(template, RoundLayout):
         raise TypeError(f"no Jinja form for {type(template).__name__}")
     trim = " | trim" if template.strips else ""
-    source = (_WORDS + _ROUNDS).replace("WORDS_OF_FIRST", f"(words(messages[0]['content']){trim})")
-    source = source.replace(" WORDS ", f" (words(message['content']){trim}) ")
+    source = (_WORDS + _CLOSED + _ROUNDS).replace("WORDS_OF_FIRST", f"(words(messages[0]['content']){trim})")
+    told = f"(words(message['content']){trim})"
+    following = vocabulary(tokenizer).split_special(template.user_close + template.assistant_open)
+    ended = f"closed({told})" if gap and not following[0] else told
+    source = source.replace("USER_WORDS", ended).replace(" WORDS ", f" {told} ")
     first = template.user_open if template.first_user_open is None else template.first_user_open
     return _filled(
         source,
-        IMAGE=template.image_open + IMAGE_PLACEHOLDER + template.image_close,
+        IMAGE=template.image_open + IMAGE_PLACEHOLDER + gap + template.image_close,
         SYSTEM_OPEN=template.system_open,
         SYSTEM_CLOSE=template.system_close,
         SYSTEM=template.system,
@@ -91,9 +102,18 @@ def chat_template(template: Template, tokenizer: PreTrainedTokenizerBase) -> str
     )
 
 
+def _gap(tokenizer: PreTrainedTokenizerBase) -> str:
+    """The space that the tokenizer puts before a text and not inside one, or nothing."""
+    words = vocabulary(tokenizer)
+    opening = words.encode("a", opening=True)
+    inside = words.encode("a", opening=False)
+    return " " if opening != inside and opening == words.encode(" a", opening=False) else ""
+
+
 def _filled(source: str, **texts: str) -> str:
     """Put string literals in place of the names in capitals, longer names first."""
     texts["PLACE"] = IMAGE_PLACEHOLDER
+    texts["PAIR"] = texts["IMAGE"].replace(IMAGE_PLACEHOLDER + " ", IMAGE_PLACEHOLDER) + texts["IMAGE"]
     parts = [source]
     for name in sorted(texts, key=len, reverse=True):
         literal = texts[name].replace("\\", "\\\\").replace("'", "\\'").replace("\n", "\\n")

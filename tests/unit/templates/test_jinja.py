@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mmtune.batch import IMAGE_TOKEN_ID
+from mmtune.models.convert.tokens import with_tokens
 from mmtune.records import Turn
-from mmtune.templates import TEMPLATES, get_template, rendered_text
+from mmtune.templates import TEMPLATES, encode, get_template, rendered_text
 from mmtune.templates.jinja import chat_template
 
 examples = settings(derandomize=True, deadline=None, max_examples=25)
@@ -47,7 +49,7 @@ def conversations(draw: st.DrawFn) -> list[Turn]:
 def test_it_writes_what_the_template_writes(
     tokenizer: Callable[[str], Any], name: str, parts: bool, turns: list[Turn]
 ) -> None:
-    tk = tokenizer("llama")
+    tk = tokenizer("qwen")
     template = get_template(name)
     source = chat_template(template, tk)
 
@@ -72,7 +74,7 @@ def test_the_tokenizers_own_template_takes_parts(tokenizer: Callable[[str], Any]
 
 
 def test_parts_keep_their_order(tokenizer: Callable[[str], Any]) -> None:
-    tk = tokenizer("llama")
+    tk = tokenizer("qwen")
     content = [
         {"type": "text", "text": "First"},
         {"type": "image"},
@@ -84,3 +86,34 @@ def test_parts_keep_their_order(tokenizer: Callable[[str], Any]) -> None:
         [{"role": "user", "content": content}], chat_template=source, tokenize=False
     )
     assert text.endswith("USER: First\n<image>\n<image>\nwhich? ")
+
+
+@pytest.mark.parametrize(
+    ("template", "name"),
+    [
+        ("vicuna_v1", "llama"),
+        ("chatml", "llama_chatml"),
+        ("mistral_instruct", "llama_legacy"),
+        ("qwen", "qwen"),
+    ],
+)
+@pytest.mark.parametrize(
+    "question",
+    ["<image>\nWhat?", "What?\n<image>", "Compare <image> and <image>.", "<image><image>", "No image."],
+)
+def test_another_tool_reads_the_ids_that_we_read(
+    tokenizer: Callable[[str], Any], template: str, name: str, question: str
+) -> None:
+    tk = tokenizer(name)
+    turns = [Turn("user", question)]
+    fitted = get_template(template, tk)
+    ours = encode(fitted.render(turns, generate=True), tk)
+    other, _ = with_tokens(tk)
+    text = other.apply_chat_template(
+        as_messages(turns, parts=False),
+        chat_template=chat_template(fitted, tk),
+        tokenize=False,
+        add_generation_prompt=True,
+    )
+    image = other.convert_tokens_to_ids("<image>")
+    assert other(text).input_ids == [image if i == IMAGE_TOKEN_ID else i for i in ours.ids]
