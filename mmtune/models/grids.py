@@ -18,7 +18,7 @@ def project_grids(
     """Visual tokens of images of different shapes.
 
     The number of calls depends on the grids. An engine that gathers the projector's weights at each call
-    would wait for ranks that call it less often, so ZeRO-3 refuses such policies.
+    would wait for ranks that call it less often, so ZeRO-3 refuses the policy.
 
     Args:
         projector: from features to visual tokens.

@@ -54,7 +54,18 @@ class _Zero(Engine):
         eps: float,
         clip: float | None,
     ) -> None:
-        """Hand the model and its optimiser to DeepSpeed and check which stage came out."""
+        """Hand the model and its optimiser to DeepSpeed and check which stage came out.
+
+        Raises:
+            UserError: if the image policy lets ranks call the model's parts in different orders under ZeRO-3,
+                where each would wait in another gather.
+        """
+        if self.stage == 3 and getattr(getattr(model, "policy", None), "native", False):
+            raise UserError(
+                "zero3 cannot gather weights for images whose patch grids differ from rank to rank",
+                "engine.name",
+                "use fsdp2 or zero2, or another model.image_policy",
+            )
         self.model = model
         self._buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
         self._full_sizes = {name: p.numel() for name, p in model.named_parameters()}
