@@ -274,3 +274,48 @@ def test_a_projector_alone_comes_in_and_goes_out(
     bundle = load(tmp_path / "in")
     case = next(c for c in reference.cases("tiny_llava") if "pixels" in c)
     assert (logits_of(bundle, case)[:, ::10] - case["logits"]).abs().max() <= TOLERANCE
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_the_folder_works_as_it_is_in_a_pipeline(
+    exported: dict[str, Path], imported: dict[tuple[str, str], Path], model: str
+) -> None:
+    """Same ids, same pixels and same answer through transformers' own processor and pipeline."""
+    import numpy as np
+    from PIL import Image
+    from transformers import AutoProcessor, pipeline
+
+    from mmtune.decode.engine import Engine
+    from mmtune.decode.requests import Request, Settings
+    from mmtune.records import Turn
+    from mmtune.templates import encode, expand, get_template
+
+    bundle = load(imported[model, "original"])
+    processor = AutoProcessor.from_pretrained(exported[model])
+    template = get_template("vicuna_v1", bundle.tokenizer)
+    # No side is resized to a size of its own, so that the fast processor's filter leaves no trace.
+    image = Image.fromarray(np.random.default_rng(1).integers(0, 255, (56, 56, 3), dtype=np.uint8))
+    place = processor.tokenizer.convert_tokens_to_ids("<image>")
+    for texts in (["What is this?"], ["What?", "A cat.", "Where is it?"]):
+        turns = [Turn(("user", "assistant")[n % 2], text) for n, text in enumerate(texts)]
+        turns[0] = Turn("user", f"<image>\n{texts[0]}")
+        messages: list[Any] = [{"role": t.role, "content": [{"type": "text", "text": t.text}]} for t in turns]
+        messages[0]["content"] = [{"type": "image", "image": image}, {"type": "text", "text": texts[0]}]
+        inputs = processor.apply_chat_template(
+            messages, add_generation_prompt=True, tokenize=True, return_dict=True, return_tensors="pt"
+        )
+        count = bundle.policy.token_count(*image.size)
+        own = expand(encode(template.render(turns, generate=True), bundle.tokenizer), [count]).ids
+        assert inputs["input_ids"][0].tolist() == [place if i == IMAGE_TOKEN_ID else i for i in own]
+        pixels = bundle.policy.prepare(image)
+        assert (inputs["pixel_values"].reshape(pixels.shape) - pixels).abs().max() <= 1e-3
+    answering = pipeline("image-text-to-text", model=str(exported[model]))
+    question = messages[:1]
+    said = answering(
+        text=question, return_full_text=False, generate_kwargs={"max_new_tokens": 24, "do_sample": False}
+    )
+    engine = Engine(bundle)
+    request = Request(images=[image], turns=(turns[0],))
+    (completion,) = engine.generate([request], Settings(max_new_tokens=24))
+    first, second = (" ".join(text.split()) for text in (said[0]["generated_text"], completion.text))
+    assert first == second and len(first) > 20

@@ -78,13 +78,11 @@ def _cause(
         return "the weights are those of a model of another size: check config.json"
     if len(missing) == len(expected) and not extra:
         return f"the checkpoint holds no {part} part: name where it is, or give the whole checkpoint"
-    if len(missing) == len(expected):
-        return (
-            "the names are those of another naming or another kind of model: check --naming and config.json"
-        )
-    if missing and not extra:
+    if missing and extra:
+        return "the names are those of another naming or kind of model: check --naming and config.json"
+    if missing:
         return "a part of the checkpoint was not downloaded or not saved"
-    return "config.json describes another model than the weights are of"
+    return "the checkpoint holds more than its config.json tells of: it is of another kind of model"
 
 
 def check_values(part: str, tensors: Mapping[str, Tensor], where: str) -> None:

@@ -55,6 +55,8 @@ def language_config(config: Json, where: str) -> Json:
         )
     kept = {key: value for key, value in config.items() if not _OWN.match(key)}
     kept["model_type"] = FAMILIES[kind]
+    if kept.get("rope_scaling") is None:
+        kept.pop("rope_scaling", None)
     for key in ("architectures", "_name_or_path", "auto_map", "transformers_version"):
         kept.pop(key, None)
     return kept

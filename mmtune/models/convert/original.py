@@ -65,9 +65,21 @@ def read_original(folder: Path, given: Given) -> Foreign:
         UserError: if something is missing, damaged or of a kind that is not known.
     """
     config = _config(folder)
-    foreign = describe(folder, config, given, load_tokenizer(str(folder)))
+    foreign = describe(folder, config, given, _tokenizer(folder))
     foreign.weights, foreign.unknown = split(read_weights(folder), rules(foreign.projector.name))
     return with_tower(foreign, config)
+
+
+def _tokenizer(folder: Path) -> Any:
+    """The checkpoint's tokenizer; transformers is not to complain that it knows no ``llava_llama``."""
+    from transformers.utils import logging as theirs
+
+    verbosity = theirs.get_verbosity()
+    theirs.set_verbosity_error()
+    try:
+        return load_tokenizer(str(folder))
+    finally:
+        theirs.set_verbosity(verbosity)
 
 
 def _config(folder: Path) -> Json:

@@ -27,9 +27,13 @@ def tower_config(name: str) -> dict[str, Any]:
     Raises:
         UserError: if there is none.
     """
-    config = read_json(name, "config.json")
+    advice = "say with --vision where the tower is"
+    try:
+        config = read_json(name, "config.json")
+    except UserError as error:
+        raise UserError(f"the vision tower is not found: {error.what}", name, advice) from error
     if config is None:
-        raise UserError("the vision tower has no config.json", name, "say with --vision where the tower is")
+        raise UserError("the vision tower has no config.json", name, advice)
     if "vision_config" in config and config.get("model_type") in ("clip", "siglip"):
         kind = f"{config['model_type']}_vision_model"
         config = {**config["vision_config"], "model_type": kind}
