@@ -8,7 +8,7 @@ from pathlib import Path
 
 SUMMARY = "Write a checkpoint for other tools: transformers and vLLM (hub), or LLaVA's own code (original)."
 EXAMPLE = """
-mmtune export OUT/quickstart/model --naming hub --out OUT/for-transformers
+mmtune export CHECKPOINT --naming hub --out OUT/for-transformers
 mmtune export CHECKPOINT --naming original --out OUT/for-llava
 mmtune export CHECKPOINT --naming projector --out OUT/stage-1
 mmtune export CHECKPOINT --naming lora --out OUT/llava-lora

@@ -78,11 +78,12 @@ def write_hub(native: Native, out: Path, chat: Chat, *, shard_bytes: int = stora
 def _language(native: Native, tokens: int) -> tuple[dict[str, Tensor], int, int]:
     """Weights with rows for the tokens, how many rows these are, and how many there were."""
     model = native.bundle.model.language
-    names = {id(p): name for name, p in model.named_parameters(remove_duplicate=False)}
-    sized = {names[id(model.get_input_embeddings().weight)]}
     head = model.get_output_embeddings()
+    ids = {id(model.get_input_embeddings().weight)}
     if head is not None:
-        sized |= {names[id(p)] for p in (head.weight, getattr(head, "bias", None)) if p is not None}
+        ids |= {id(head.weight), id(getattr(head, "bias", None))}
+    # Tied weights have two names and are in the files under one of them.
+    sized = {name for name, p in model.named_parameters(remove_duplicate=False) if id(p) in ids}
     before = int(model.get_input_embeddings().weight.shape[0])
     rows = rows_needed(tokens, before)
     weights = native.weights["language"]
