@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
+from mmtune.errors import UserError
 from mmtune.models.adapters import adapter_class, attach, make_adapter, naming
 from mmtune.models.adapters.base import Adapter
 from mmtune.models.adapters.saved import load
@@ -51,6 +52,21 @@ def write(checkpoint: Path, bundle: Bundle, tensors: Mapping[str, Tensor] | None
             "files": {f"{FOLDER}/{part}/{name}": file_sha256(place / name) for name in names},
         }
     return {"adapters": entries} if entries else {}
+
+
+def demand_whole_numbers(bundle: Bundle, kept: Collection[str]) -> None:
+    """Refuse to save a part that is held in four bits: the files would hold its rounded weights for good.
+
+    Raises:
+        UserError: names the part.
+    """
+    for part, adapter in bundle.model.adapters.items():
+        if adapter.whole_weights and part in kept:
+            raise UserError(
+                f"the {part} part is held in four bits, and a checkpoint can only refer to its full weights",
+                "checkpoint.save_frozen",
+                "set it to false, and start from a folder or checkpoint that the part can be found in",
+            )
 
 
 def restore(checkpoint: Path, entries: Mapping[str, Any], bundle: Bundle, *, meta: bool) -> None:

@@ -57,6 +57,7 @@ def save(
         raise UserError(
             f"there is no part {sorted(unknown)[0]!r}", "checkpoint", f"the parts are {', '.join(PARTS)}"
         )
+    adapters.demand_whole_numbers(bundle, kept)
     content = _describe(bundle)
     if clash := set(content) & set(manifest or {}):
         raise ValueError(f"the manifest's key {sorted(clash)[0]!r} is written by the checkpoint itself")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -231,6 +232,16 @@ def test_one_adapter_a_part(backbones):
 def test_four_bits_need_a_gpu(backbones):
     with pytest.raises(UserError, match="need a GPU"):
         adapted(backbones, "lora", bits=4, **SMALL)
+
+
+def test_a_part_of_four_bits_is_not_written(backbones, tmp_path):
+    bundle = adapted(backbones, "lora", **SMALL)
+    freeze_all_but_adapters(bundle, ["language"])
+    adapter = bundle.model.adapters["language"]
+    adapter.settings = replace(adapter.settings, bits=4)
+    with pytest.raises(UserError, match="the language part is held in four bits"):
+        checkpoint.save(tmp_path / "saved", bundle)
+    checkpoint.save(tmp_path / "referred", bundle, include=["projector", "vision"])
 
 
 def test_a_checkpoint_of_four_bits_loads_without_a_gpu(backbones, tmp_path):
