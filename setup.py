@@ -15,6 +15,7 @@ REQUIRED = [
     "torchvision>=0.23",
     "transformers>=5.2",
     "open_clip_torch>=3.0",
+    "peft>=0.18",
     "jinja2>=3.1",
     "jsonargparse>=4.49",
     "matplotlib>=3.8",
@@ -33,10 +34,12 @@ DATA = [f"**/*.{suffix}" for suffix in SUFFIXES]
 EXTRAS = {
     "deepspeed": ["deepspeed>=0.18"],
     "demo": ["gradio>=6.0"],
+    "video": ["av>=14.0"],
 }
 EXTRAS["test"] = [
     *EXTRAS["deepspeed"],
     *EXTRAS["demo"],
+    *EXTRAS["video"],
     "coverage>=7.6",
     "hypothesis>=6.112",
     "import-linter>=2.0",

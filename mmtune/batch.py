@@ -41,6 +41,10 @@ class PackedBatch:
     """Visual tokens of each image; they sum to the ``IMAGE_TOKEN_ID`` positions."""
     record_ids: tuple[str, ...] = ()
     """Id of the record behind each document, for messages."""
+    instruction_ids: Tensor | None = None
+    """(instruction tokens,) int64, those of all images end to end; None where the projector reads none."""
+    instruction_lengths: tuple[int, ...] = ()
+    """Tokens of each image's instruction, 0 where it has none."""
 
     def __post_init__(self) -> None:
         tokens = self.input_ids.numel()
@@ -57,6 +61,13 @@ class PackedBatch:
             raise ValueError(
                 f"images give {sum(self.image_token_counts)} visual tokens, the row has {placeholders} places"
             )
+        if self.instruction_ids is not None:
+            given = len(self.instruction_lengths), sum(self.instruction_lengths)
+            if given != (len(self.image_views), self.instruction_ids.numel()):
+                raise ValueError(
+                    f"{given[0]} instructions of {given[1]} tokens for {len(self.image_views)} images and"
+                    f" {self.instruction_ids.numel()} ids"
+                )
 
     @property
     def supervised(self) -> int:

@@ -29,6 +29,8 @@ VERBS: dict[str, str] = {
     "chat": "mmtune.commands.chat",
     "demo": "mmtune.commands.demo",
     "data": "mmtune.commands.data",
+    "import": "mmtune.commands.import_checkpoint",
+    "export": "mmtune.commands.export_checkpoint",
 }
 """Each verb and the module that runs it, in the order in which a newcomer needs them."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,6 +14,8 @@ from mmtune.errors import RecordError, UserError
 
 IMAGE_PLACEHOLDER = "<image>"
 """Marks the position of an image in the text of a user turn."""
+VIDEO_PLACEHOLDER = "<video>"
+"""Marks the position of a video in LLaVA JSON; inside, a video stands at ``IMAGE_PLACEHOLDER``, too."""
 
 Role = Literal["system", "user", "assistant"]
 
@@ -24,14 +27,24 @@ _ROLE_OF: dict[str, Role] = {
     "system": "system",
 }
 _LLAVA_NAME: dict[Role, str] = {"user": "human", "assistant": "gpt", "system": "system"}
-_LLAVA_KEYS = ("id", "image", "conversations")
+_LLAVA_KEYS = ("id", "image", "video", "conversations")
 
 
 @dataclass(frozen=True, slots=True)
 class ImageRef:
-    """Where an image lies: a POSIX path relative to the image root of its source."""
+    """Where an image lies, or a video or one of its frames."""
 
     path: str
+    """A POSIX path relative to the image root of its source."""
+    video: bool = False
+    """Whether it is a whole video (a file or a folder of frames), which stands at one placeholder."""
+    frame: int | None = None
+    """Which frame of the video is meant, counted from 0."""
+
+    @property
+    def is_video(self) -> bool:
+        """Whether the path is that of a video."""
+        return self.video or self.frame is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,9 +147,10 @@ def _check_images(record_id: str, turns: tuple[Turn, ...], images: tuple[ImageRe
 def parse_llava(row: Any, index: int) -> Record:
     """Read one row of LLaVA JSON.
 
-    ``image`` may be a path or a list of paths. An assistant turn before the first user turn is dropped, as
-    in the reference trainer, and ``meta["dropped_leading"]`` says so. Keys that the format does not know go
-    to ``meta``.
+    ``image`` and ``video`` may be a path or a list of paths. A video stands at ``<video>``; where a row has
+    no images it may stand at ``<image>``, as LLaVA-NeXT writes it. An assistant turn before the first user
+    turn is dropped, as in the reference trainer, and ``meta["dropped_leading"]`` says so. Keys that the
+    format does not know go to ``meta``.
 
     Args:
         row: the decoded JSON value.
@@ -156,11 +170,17 @@ def parse_llava(row: Any, index: int) -> Record:
         if len(turns) > first and turns[first].role == "assistant":
             turns = turns[:first] + turns[first + 1 :]
             meta["dropped_leading"] = True
-        record = Record(record_id, turns, _llava_images(record_id, row.get("image")), meta)
+        images = _llava_paths(record_id, row, "image")
+        if videos := _llava_paths(record_id, row, "video"):
+            turns, images = _with_videos(record_id, turns, images, videos)
+        record = Record(record_id, turns, images, meta)
         record.check()
     except RecordError as error:
         raise RecordError(error.reason, record_id, index, error.fix) from error
     return record
+
+
+_TAGS = re.compile(f"{IMAGE_PLACEHOLDER}|{VIDEO_PLACEHOLDER}")
 
 
 def _llava_turns(record_id: str, conversations: Any) -> tuple[Turn, ...]:
@@ -179,13 +199,39 @@ def _llava_turns(record_id: str, conversations: Any) -> tuple[Turn, ...]:
     return tuple(turns)
 
 
-def _llava_images(record_id: str, image: Any) -> tuple[ImageRef, ...]:
-    if image is None:
+def _llava_paths(record_id: str, row: Mapping[str, Any], key: str) -> tuple[ImageRef, ...]:
+    value = row.get(key)
+    if value is None:
         return ()
-    paths = [image] if isinstance(image, str) else image
+    paths = [value] if isinstance(value, str) else value
     if not isinstance(paths, list) or not all(isinstance(path, str) and path for path in paths):
-        raise RecordError("'image' is neither a path nor a list of paths", record_id)
-    return tuple(ImageRef(path) for path in paths)
+        raise RecordError(f"{key!r} is neither a path nor a list of paths", record_id)
+    return tuple(ImageRef(path, video=key == "video") for path in paths)
+
+
+def _with_videos(
+    record_id: str, turns: tuple[Turn, ...], images: tuple[ImageRef, ...], videos: tuple[ImageRef, ...]
+) -> tuple[tuple[Turn, ...], tuple[ImageRef, ...]]:
+    """Turns with one kind of placeholder, and images and videos in the order of theirs."""
+    tags = [tag for turn in turns if turn.role == "user" for tag in _TAGS.findall(turn.text)]
+    if VIDEO_PLACEHOLDER not in tags and not images:
+        return turns, videos
+    if (tags.count(IMAGE_PLACEHOLDER), tags.count(VIDEO_PLACEHOLDER)) != (len(images), len(videos)):
+        raise RecordError(
+            f"the text has {tags.count(IMAGE_PLACEHOLDER)} {IMAGE_PLACEHOLDER} and"
+            f" {tags.count(VIDEO_PLACEHOLDER)} {VIDEO_PLACEHOLDER}, the record has {len(images)} image(s) and"
+            f" {len(videos)} video(s)",
+            record_id,
+            fix="write one placeholder for each",
+        )
+    of_kind = {IMAGE_PLACEHOLDER: iter(images), VIDEO_PLACEHOLDER: iter(videos)}
+    plain = tuple(
+        replace(turn, text=turn.text.replace(VIDEO_PLACEHOLDER, IMAGE_PLACEHOLDER))
+        if turn.role == "user"
+        else turn
+        for turn in turns
+    )
+    return plain, tuple(next(of_kind[tag]) for tag in tags)
 
 
 def to_llava(record: Record) -> dict[str, Any]:
@@ -197,11 +243,25 @@ def to_llava(record: Record) -> dict[str, Any]:
     if clash := [key for key in _LLAVA_KEYS if key in record.meta]:
         raise ValueError(f"meta of record {record.id!r} uses the keys {clash} of the format itself")
     row: dict[str, Any] = {"id": record.id}
-    if record.images:
-        paths = [image.path for image in record.images]
-        row["image"] = paths[0] if len(paths) == 1 else paths
-    row["conversations"] = [{"from": _LLAVA_NAME[turn.role], "value": turn.text} for turn in record.turns]
+    for key, video in (("image", False), ("video", True)):
+        if paths := [image.path for image in record.images if image.video == video]:
+            row[key] = paths[0] if len(paths) == 1 else paths
+    turns = _tagged(record) if "video" in row else record.turns
+    row["conversations"] = [{"from": _LLAVA_NAME[turn.role], "value": turn.text} for turn in turns]
     return {**row, **record.meta}
+
+
+def _tagged(record: Record) -> list[Turn]:
+    """Turns with ``<video>`` where a video stands."""
+    left = iter(record.images)
+    tags = {False: IMAGE_PLACEHOLDER, True: VIDEO_PLACEHOLDER}
+    place = re.compile(IMAGE_PLACEHOLDER)
+    return [
+        replace(turn, text=place.sub(lambda _: tags[next(left).video], turn.text))
+        if turn.role == "user"
+        else turn
+        for turn in record.turns
+    ]
 
 
 def move_images_to_front(record: Record) -> Record:

@@ -201,6 +201,75 @@ def tiny_siglip(folder: Path, *, seed: int = 0, image_size: int = 32, patch: int
 VISION_MODELS: dict[str, Callable[..., Path]] = {"clip": tiny_clip, "siglip": tiny_siglip}
 
 
+def tiny_siglip2(folder: Path, *, seed: int = 0, side: int = 4, patch: int = 8) -> Path:
+    """``Siglip2VisionModel`` (naflex, three layers) whose positions are made for ``side`` x ``side`` patches."""
+    from transformers import Siglip2VisionConfig, Siglip2VisionModel
+
+    settings = _vision_settings(0, patch) | {"num_patches": side * side}
+    del settings["image_size"]
+    _save(folder, Siglip2VisionModel, Siglip2VisionConfig(**settings), seed)
+    processor = {
+        "image_processor_type": "Siglip2ImageProcessor",
+        "resample": 2,
+        "patch_size": patch,
+        "max_num_patches": side * side,
+        "image_mean": [0.5, 0.5, 0.5],
+        "image_std": [0.5, 0.5, 0.5],
+    }
+    (Path(folder) / "preprocessor_config.json").write_text(json.dumps(processor, indent=2))
+    return Path(folder)
+
+
+def tiny_dinov2(
+    folder: Path, *, seed: int = 0, image_size: int = 48, crop: int = 32, patch: int = 8, registers: int = 0
+) -> Path:
+    """``Dinov2Model`` (three layers) with views smaller than its positions are made for, as the real ones."""
+    import transformers
+
+    kind = "Dinov2WithRegisters" if registers else "Dinov2"
+    settings = _vision_settings(image_size, patch) | {"mlp_ratio": 2}
+    del settings["intermediate_size"]
+    if registers:
+        settings["num_register_tokens"] = registers
+    config = getattr(transformers, f"{kind}Config")(**settings)
+    _save(folder, getattr(transformers, f"{kind}Model"), config, seed)
+    _write_processor(folder, "BitImageProcessor", crop, crop=True)
+    file = Path(folder) / "preprocessor_config.json"
+    content = json.loads(file.read_text()) | {"size": {"shortest_edge": crop + 4}}
+    content |= {"image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.225]}
+    file.write_text(json.dumps(content, indent=2))
+    return Path(folder)
+
+
+def tiny_timm_open_clip(
+    folder: Path, timm_name: str, *, seed: int = 0, image_size: int = 32, **vision: Any
+) -> Path:
+    """An open_clip model whose vision part is timm's: its config.json and the weights of the vision part.
+
+    The vision part has its real size, so choose a small one.
+    """
+    import torch
+    from open_clip.model import _build_vision_tower
+    from safetensors.torch import save_file
+
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    settings = {"timm_model_name": timm_name, "image_size": image_size, **vision}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        visual = _build_vision_tower(16, settings)
+        if hasattr(visual.trunk, "set_input_size"):
+            visual.trunk.set_input_size(image_size)
+    state = {f"visual.{name}": value.contiguous() for name, value in visual.state_dict().items()}
+    save_file(state, folder / "open_clip_model.safetensors")
+    preprocess = {"mean": [0.5] * 3, "std": [0.5] * 3, "interpolation": "bicubic", "resize_mode": "squash"}
+    model_cfg = {"embed_dim": 16, "vision_cfg": settings, "text_cfg": {}}
+    (folder / "open_clip_config.json").write_text(
+        json.dumps({"model_cfg": model_cfg, "preprocess_cfg": preprocess}, indent=2)
+    )
+    return folder
+
+
 def tiny_open_clip(folder: Path, *, seed: int = 0, image_size: int = 32, patch: int = 8) -> Path:
     """An open_clip image-text model as ``push_to_hf_hub`` writes it: open_clip_config.json and safetensors."""
     import torch

@@ -10,6 +10,7 @@ from typing import Any
 from mmtune.data.config import DataConfig
 from mmtune.data.prepare import RecordEncoder, Sample
 from mmtune.data.quarantine import Refusal
+from mmtune.data.room import check_room
 from mmtune.data.source import Source, open_sources
 from mmtune.errors import RecordError
 from mmtune.images.decoding import ImageError, image_size, load_image
@@ -122,6 +123,7 @@ def check(
     sources: list[Source] = list(open_sources(config.train, "data.train"))
     if config.validation:
         sources += open_sources(config.validation, "data.validation")
+    check_room(policy, config.max_tokens)
     encoder = RecordEncoder(tokenizer, template, policy, config.max_tokens, config.image_position)
     found = examine(sources, encoder, images)
     if progress is not None:

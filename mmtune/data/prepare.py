@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,8 +13,10 @@ from mmtune.batch import IGNORE
 from mmtune.errors import RecordError
 from mmtune.images.decoding import image_size
 from mmtune.images.policies import ImagePolicy
+from mmtune.images.video import plan_frames
 from mmtune.records import ImageRef, Record, move_images_to_front
 from mmtune.templates import Template
+from mmtune.templates.instructions import instruction_ids
 from mmtune.templates.segments import encode, expand
 
 
@@ -27,11 +30,13 @@ class Sample:
     targets: np.ndarray
     """(tokens,) int64; the id to predict from this position, or ``IGNORE``."""
     images: tuple[ImageRef, ...]
-    """In the order of their places."""
+    """In the order of their places; each frame of a video is one."""
     image_root: Path
     """Folder that the images are relative to."""
     image_token_counts: tuple[int, ...]
     """Visual tokens of each image."""
+    instructions: tuple[np.ndarray, ...] = ()
+    """Ids of the instruction of each image, where the projector reads them."""
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -52,6 +57,7 @@ class RecordEncoder:
         max_tokens: the longest record accepted, visual tokens included.
         image_position: ``keep`` leaves an image where the record puts it; ``front`` moves it before its
             turn's text, as LLaVA's trainer does.
+        instructions: whether samples carry the instruction of each image, for a projector that reads it.
     """
 
     def __init__(
@@ -61,12 +67,14 @@ class RecordEncoder:
         policy: ImagePolicy,
         max_tokens: int,
         image_position: Literal["keep", "front"] = "keep",
+        instructions: bool = False,
     ) -> None:
         self.tokenizer = tokenizer
         self.template = template
         self.policy = policy
         self.max_tokens = max_tokens
         self.image_position = image_position
+        self.instructions = instructions
 
     def encode(self, record: Record, image_root: Path) -> Sample:
         """Tokenise a record and lay out its visual tokens.
@@ -77,14 +85,18 @@ class RecordEncoder:
 
         Raises:
             RecordError: if the record is malformed, longer than ``max_tokens``, or would train on nothing.
-            ImageError: if the policy needs an image's size and its header cannot be read.
+            ImageError: if the policy needs an image's size and its header cannot be read, or a video cannot
+                be used.
         """
         record.check()
         if self.image_position == "front":
             record = move_images_to_front(record)
         encoded = encode(self.template.render(record.turns), self.tokenizer)
-        counts = tuple(self._visual_tokens(image_root, image) for image in record.images)
-        expanded = expand(encoded, counts)
+        seen = [self._seen(image_root, image) for image in record.images]
+        images = tuple(image for of_place in seen for image in of_place)
+        counts = tuple(self._visual_tokens(image_root, image) for image in images)
+        of_image = iter(counts)
+        expanded = expand(encoded, [sum(islice(of_image, len(of_place))) for of_place in seen])
         ids = np.asarray(expanded.ids, dtype=np.int64)
         targets = shift_targets(ids, np.asarray(expanded.supervised, dtype=bool))
         if len(ids) > self.max_tokens:
@@ -96,11 +108,21 @@ class RecordEncoder:
             )
         if not (targets != IGNORE).any():
             raise RecordError("the record would train on nothing: no token of it is supervised", record.id)
-        return Sample(record.id, ids, targets, record.images, image_root, counts)
+        read = instruction_ids(record.turns, self.tokenizer) if self.instructions else ()
+        instructions = tuple(
+            np.asarray(one, dtype=np.int64)
+            for one, of_place in zip(read, seen, strict=False)
+            for _ in of_place
+        )
+        return Sample(record.id, ids, targets, images, image_root, counts, instructions)
+
+    def _seen(self, root: Path, image: ImageRef) -> list[ImageRef]:
+        """An image itself, or the frames of a video that stand one behind the other in its place."""
+        return plan_frames(root, image, self.policy) if image.video else [image]
 
     def _visual_tokens(self, root: Path, image: ImageRef) -> int:
         width, height = image_size(root, image) if self.policy.needs_size else (0, 0)
-        return self.policy.token_count(width, height)
+        return self.policy.token_count(width, height, frame=image.frame is not None)
 
 
 def shift_targets(ids: np.ndarray, supervised: np.ndarray) -> np.ndarray:

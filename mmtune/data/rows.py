@@ -13,6 +13,8 @@ from mmtune.batch import PackedBatch
 from mmtune.data.prepare import Sample
 from mmtune.images.decoding import ImageError, load_image
 from mmtune.images.policies import ImagePolicy
+from mmtune.images.video import load_frames
+from mmtune.records import ImageRef
 
 FILLER_ID = 0
 """The one token of a row without records; any id of the vocabulary does, since nothing is learnt from it."""
@@ -50,7 +52,7 @@ class ImageDecoder:
 
     def __init__(self, policy: ImagePolicy) -> None:
         self.policy = policy
-        self._decoded: dict[tuple[Path, str], DecodedImage | ImageError] = {}
+        self._decoded: dict[tuple[Path, ImageRef], DecodedImage | ImageError] = {}
 
     def images(self, sample: Sample) -> tuple[DecodedImage, ...]:
         """The images of a sample.
@@ -61,20 +63,32 @@ class ImageDecoder:
         return tuple(self._image(sample, place) for place in range(len(sample.images)))
 
     def _image(self, sample: Sample, place: int) -> DecodedImage:
-        key = (sample.image_root, sample.images[place].path)
-        if key not in self._decoded:
-            try:
-                image = load_image(*key)
-                self._decoded[key] = DecodedImage(self.policy.views(image).numpy(), image.size)
-            except ImageError as error:
-                self._decoded[key] = error
-        decoded = self._decoded[key]
+        root, ref = sample.image_root, sample.images[place]
+        if (root, ref) not in self._decoded:
+            self._decode(root, ref, sample.images)
+        decoded = self._decoded[root, ref]
         if isinstance(decoded, ImageError):
             raise decoded
         expected = sample.image_token_counts[place]
-        if self.policy.token_count(*decoded.size) != expected:
-            raise ImageError("the image changed size while the row was planned", sample.images[place].path)
+        if self.policy.token_count(*decoded.size, frame=ref.frame is not None) != expected:
+            raise ImageError("the image changed size while the row was planned", ref.path)
         return decoded
+
+    def _decode(self, root: Path, ref: ImageRef, others: Sequence[ImageRef]) -> None:
+        """Decode an image, or all frames of its video at once: a video is read from its start."""
+        is_frame = ref.frame is not None
+        refs = [ref]
+        if is_frame:
+            same = {other for other in others if other.path == ref.path and other.frame is not None}
+            refs = sorted(same, key=lambda other: other.frame or 0)
+        try:
+            images = load_frames(root, refs) if is_frame else [load_image(root, ref)]
+        except ImageError as error:
+            self._decoded.update(((root, one), error) for one in refs)
+            return
+        for one, image in zip(refs, images, strict=True):
+            views = self.policy.views(image, frame=is_frame).numpy()
+            self._decoded[root, one] = DecodedImage(views, image.size)
 
 
 def collate(row: Row, policy: ImagePolicy) -> PackedBatch:
@@ -96,6 +110,7 @@ def collate(row: Row, policy: ImagePolicy) -> PackedBatch:
     else:
         pixels = torch.zeros(0, 3, side, side)
     lengths = tuple(len(sample) for sample in row.samples)
+    instructions = [one for sample in row.samples for one in sample.instructions]
     return PackedBatch(
         input_ids=torch.from_numpy(_joined([sample.ids for sample in row.samples])),
         position_ids=torch.from_numpy(_joined([np.arange(length, dtype=np.int64) for length in lengths])),
@@ -106,6 +121,8 @@ def collate(row: Row, policy: ImagePolicy) -> PackedBatch:
         image_sizes=tuple(image.size for image in images),
         image_token_counts=tuple(count for sample in row.samples for count in sample.image_token_counts),
         record_ids=tuple(sample.record_id for sample in row.samples),
+        instruction_ids=torch.from_numpy(_joined(instructions)) if instructions else None,
+        instruction_lengths=tuple(len(one) for one in instructions),
     )
 
 

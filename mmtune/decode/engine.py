@@ -13,11 +13,11 @@ from PIL.Image import Image
 from torch import Tensor
 
 from mmtune.decode.generation import Generation, Source, Token
-from mmtune.decode.images import encode_images, image_keys, open_image
+from mmtune.decode.images import Instructed, encode_images, image_keys, open_image
 from mmtune.decode.limits import eos_ids, sliding_window
 from mmtune.decode.plan import Batch, Prompt, Window, plan, windows
 from mmtune.decode.prompts import PromptEncoder
-from mmtune.decode.requests import Completion, ImageSource, Request, Settings
+from mmtune.decode.requests import Clip, Completion, ImageSource, Request, Settings
 from mmtune.decode.stops import StopRule, TextStream
 from mmtune.decode.strategies import get_strategy
 from mmtune.errors import UserError
@@ -65,6 +65,7 @@ class Engine:
         self.window = sliding_window(text_config)
         self.prompts = PromptEncoder(self.tokenizer, template, self.context)
         self.stops = StopRule(self.tokenizer, template.stop, eos_ids(self.model.language))
+        self.words = max(self.tokenizer.get_vocab().values()) + 1
         self._features: dict[Hashable, Tensor] = {}
 
     @classmethod
@@ -150,6 +151,7 @@ class Engine:
             get_strategy(settings),
             self.stops,
             dense_mask=self.window is None,
+            words=self.words,
             logprobs=settings.logprobs,
         )
 
@@ -160,7 +162,10 @@ class Engine:
         for index, request in enumerate(requests):
             with _noting(failures, index):
                 self.prompts.check(request, _name(request, index))
-                keys[index] = image_keys(request, known)
+                found = image_keys(request, known)
+                if self.model.projector.reads_text:
+                    found = tuple(map(Instructed, found, self.prompts.instructions(request)))
+                keys[index] = found
         return keys
 
     def _sources(
@@ -172,7 +177,7 @@ class Engine:
         failures: Failures | None,
     ) -> dict[int, Source]:
         """Prompts and visual tokens of a window; ``features`` has or gets those of its images, by key."""
-        images: dict[Hashable, Image] = {}
+        images: dict[Hashable, Image | Clip] = {}
         lost: dict[Hashable, UserError] = {}
         for index, keys in window.items():
             for key, source in zip(keys, requests[index].images, strict=True):
@@ -202,10 +207,11 @@ class Engine:
                 )
         return sources
 
-    def _encode(self, images: dict[Hashable, Image], features: dict[Hashable, Tensor]) -> None:
+    def _encode(self, images: dict[Hashable, Image | Clip], features: dict[Hashable, Tensor]) -> None:
         """Move images on to ``features``."""
         if images:
-            tokens = encode_images(self.model, list(images.values()))
+            read = [key.instruction for key in images if isinstance(key, Instructed)]
+            tokens = encode_images(self.model, list(images.values()), read or None)
             features.update(zip(images, tokens, strict=True))
             images.clear()
 
@@ -308,4 +314,4 @@ def _evaluating(model: torch.nn.Module) -> Iterator[None]:
             module.training = True
 
 
-__all__ = ["Completion", "Engine", "ImageSource", "Request", "Settings"]
+__all__ = ["Clip", "Completion", "Engine", "ImageSource", "Request", "Settings"]

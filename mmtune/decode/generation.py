@@ -53,17 +53,26 @@ class Generation:
         strategy: chooses the next tokens.
         stops: when an answer is over.
         dense_mask: as in ``Rows.advance``.
+        words: ids that the tokenizer has; what pads a vocabulary behind them is never chosen.
         logprobs: whether tokens carry their log-probability.
     """
 
     def __init__(
-        self, model: Any, strategy: Strategy, stops: StopRule, *, dense_mask: bool, logprobs: bool = False
+        self,
+        model: Any,
+        strategy: Strategy,
+        stops: StopRule,
+        *,
+        dense_mask: bool,
+        words: int | None = None,
+        logprobs: bool = False,
     ) -> None:
         self.model = model
         self.language = model.language
         self.strategy = strategy
         self.stops = stops
         self.dense_mask = dense_mask
+        self.words = words
         self.logprobs = logprobs
         self.device = self.language.get_input_embeddings().weight.device
 
@@ -83,6 +92,7 @@ class Generation:
         draws = _stack_draws(prompts, self.device)
         for step in range(max(prompt.limit for prompt in prompts)):
             now = torch.zeros(len(live), device=self.device) if draws is None else draws[live, step]
+            logits = logits[:, : self.words]
             chosen = self.strategy.choose(Step(logits, now, [generated[place] for place in live]))
             scores = self._scores(logits, chosen)
             tokens = []

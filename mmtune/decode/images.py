@@ -4,14 +4,26 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Hashable, Sequence
-from typing import Any
+from itertools import islice
+from typing import Any, NamedTuple
 
 import torch
 from PIL import Image
 from torch import Tensor
 
-from mmtune.decode.requests import ImageSource, Request
+from mmtune.decode.requests import Clip, ImageSource, Request
 from mmtune.errors import UserError
+
+
+class Instructed(NamedTuple):
+    """Key of an image whose visual tokens depend on what is asked.
+
+    Two questions about one image have two keys then, and so neither its visual tokens nor the KV cache of
+    the prompt's start is shared between them. Later turns of a chat keep the key of the turn with the image.
+    """
+
+    image: Hashable
+    instruction: tuple[int, ...]
 
 
 def image_keys(request: Request, known: dict[int, Hashable]) -> tuple[Hashable, ...]:
@@ -39,21 +51,34 @@ def image_keys(request: Request, known: dict[int, Hashable]) -> tuple[Hashable, 
 
 
 def _content_key(image: ImageSource) -> Hashable:
+    if isinstance(image, Clip):
+        return tuple(_content_key(frame) for frame in image.frames)
     if not isinstance(image, Image.Image):
         return image
     # Of what the model will see: the bytes of a palette image say nothing without its palette.
-    digest = hashlib.blake2b(open_image(image).tobytes(), digest_size=16).digest()
+    digest = hashlib.blake2b(_rgb(image).tobytes(), digest_size=16).digest()
     return (image.size, digest)
 
 
-def open_image(source: ImageSource) -> Image.Image:
-    """The RGB image behind a source.
+def open_image(source: ImageSource) -> Image.Image | Clip:
+    """The RGB image behind a source, or the frames of a video.
 
     Raises:
         UserError: if it cannot be opened or decoded.
     """
     try:
-        image = source if isinstance(source, Image.Image) else source()
+        opened = source if isinstance(source, (Image.Image, Clip)) else source()
+    except (OSError, ValueError, SyntaxError) as error:
+        raise UserError(f"the image cannot be decoded: {error}", fix="replace the image") from error
+    if isinstance(opened, Clip):
+        if not opened.frames:
+            raise UserError("a video of no frames was given", fix="give at least one frame")
+        return Clip(tuple(_rgb(frame) for frame in opened.frames))
+    return _rgb(opened)
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    try:
         image.load()  # a lazily opened file shows its damage only now
         return image if image.mode == "RGB" else image.convert("RGB")
     except (OSError, ValueError, SyntaxError) as error:
@@ -61,19 +86,30 @@ def open_image(source: ImageSource) -> Image.Image:
 
 
 @torch.inference_mode()
-def encode_images(model: Any, images: Sequence[Image.Image]) -> list[Tensor]:
+def encode_images(
+    model: Any, images: Sequence[Image.Image | Clip], instructions: Sequence[Sequence[int]] | None = None
+) -> list[Tensor]:
     """Visual tokens of images in the language model's space.
 
     Args:
         model: a ``VisionLanguageModel``.
-        images: RGB images.
+        images: RGB images, or the frames of a video.
+        instructions: ids of the instruction of each image, where the model's projector reads them.
 
     Returns:
-        For each image (tokens, language width).
+        For each image or video (tokens, language width).
     """
     parameter = next(model.vision.parameters())
-    views = [model.policy.views(image) for image in images]
+    shown = [image.frames if isinstance(image, Clip) else (image,) for image in images]
+    views, sizes = [], []
+    for image, frames in zip(images, shown, strict=True):
+        views += [model.policy.views(frame, frame=isinstance(image, Clip)) for frame in frames]
+        sizes += [frame.size for frame in frames]
     pixels = model.policy.normalise(torch.cat(views).to(parameter.device))
-    return model.encode_images(
-        pixels.to(parameter.dtype), [len(view) for view in views], [image.size for image in images]
-    )
+    arguments: list[Any] = [[len(view) for view in views], sizes]
+    if instructions is not None:
+        instructions = [one for one, frames in zip(instructions, shown, strict=True) for _ in frames]
+        ids = torch.tensor([token for one in instructions for token in one], dtype=torch.int64)
+        arguments.append(model.read_instructions(ids.to(pixels.device), [len(one) for one in instructions]))
+    tokens = iter(model.encode_images(pixels.to(parameter.dtype), *arguments))
+    return [torch.cat(list(islice(tokens, len(frames)))) for frames in shown]

@@ -43,6 +43,12 @@ class PromptEncoder:
                 "write one <image> into the user turns for each image",
             )
 
+    def instructions(self, request: Request) -> list[tuple[int, ...]]:
+        """Ids of the instruction of each of a request's images, for a projector that reads them."""
+        from mmtune.templates.instructions import instruction_ids
+
+        return [tuple(ids) for ids in instruction_ids(request.turns, self.tokenizer)]
+
     def encode(self, request: Request, token_counts: Sequence[int], name: str) -> list[int]:
         """Ids of one request, with each image at its full number of positions.
 

@@ -11,8 +11,16 @@ from PIL import Image
 from mmtune.errors import UserError
 from mmtune.records import Turn
 
-ImageSource = Image.Image | Callable[[], Image.Image]
-"""An RGB image, or a function that opens it only when its turn has come."""
+
+@dataclass(frozen=True)
+class Clip:
+    """Frames of a video, which stand one behind the other at one placeholder."""
+
+    frames: tuple[Image.Image, ...]
+
+
+ImageSource = Image.Image | Clip | Callable[[], "Image.Image | Clip"]
+"""An RGB image or the frames of a video, or a function that opens it only when its turn has come."""
 
 
 @dataclass(frozen=True)

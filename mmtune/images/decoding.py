@@ -43,18 +43,17 @@ class ImageError(UserError):
     """An image that cannot be used; its record goes to the quarantine file."""
 
 
-def resolve_image(root: Path | str, ref: ImageRef | str) -> Path:
-    """The file behind an image reference, which must lie inside the image root.
+def resolve_path(root: Path | str, path: str) -> Path:
+    """What a path names, which must lie inside the image root.
 
     Args:
-        root: folder that image paths are relative to.
-        ref: a POSIX path relative to ``root``.
+        root: folder that paths are relative to.
+        path: a POSIX path relative to ``root``.
 
     Raises:
-        ImageError: if the path is empty, absolute, climbs with ``..``, or reaches a file outside the root
-            through a symbolic link; if the file is missing, empty or not a file.
+        ImageError: if the path is empty, absolute, climbs with ``..``, or reaches something outside the root
+            through a symbolic link; if there is nothing.
     """
-    path = ref if isinstance(ref, str) else ref.path
     inside = "give a path inside the image root"
     if not path or "\0" in path:
         raise ImageError("the image path is empty or holds a zero byte", repr(path), inside)
@@ -71,18 +70,33 @@ def resolve_image(root: Path | str, ref: ImageRef | str) -> Path:
                 path,
                 "set image_root to a folder that holds the link's target, or copy the images",
             )
-        size = os.stat(real).st_size
+        os.stat(real)
     except FileNotFoundError as error:
         raise ImageError(
             f"the image does not exist in the image root {root}", path, "check image_root and the path"
         ) from error
     except OSError as error:
         raise ImageError(f"the image cannot be reached: {error.strerror or error}", path) from error
-    if not os.path.isfile(real):
-        raise ImageError("the image path is not a file", path, "give the path of an image file")
-    if size == 0:
-        raise ImageError("the image file is empty (0 bytes)", path, "fetch or copy it again")
     return Path(real)
+
+
+def resolve_image(root: Path | str, ref: ImageRef | str) -> Path:
+    """The file behind an image reference, which must lie inside the image root.
+
+    Args:
+        root: folder that image paths are relative to.
+        ref: a POSIX path relative to ``root``.
+
+    Raises:
+        ImageError: as ``resolve_path``, or if it is empty or not a file.
+    """
+    path = ref if isinstance(ref, str) else ref.path
+    file = resolve_path(root, path)
+    if not file.is_file():
+        raise ImageError("the image path is not a file", path, "give the path of an image file")
+    if file.stat().st_size == 0:
+        raise ImageError("the image file is empty (0 bytes)", path, "fetch or copy it again")
+    return file
 
 
 @cache
@@ -92,7 +106,7 @@ def _formats() -> tuple[str, ...]:
     return tuple(name for name in FORMATS if name in Image.OPEN)
 
 
-def _open(file: Path, path: str, max_pixels: int) -> Image.Image:
+def open_header(file: Path, path: str, max_pixels: int) -> Image.Image:
     """Read an image's header and refuse what is no image or too large."""
     try:
         image = Image.open(file, formats=_formats())
@@ -107,7 +121,7 @@ def _open(file: Path, path: str, max_pixels: int) -> Image.Image:
             "the file is not an image of a known kind", path, f"use one of {', '.join(_formats())}"
         ) from error
     except Exception as error:  # Decoders answer hostile headers with exceptions of every kind.
-        raise ImageError(f"the image's header cannot be read: {_reason(error)}", path) from error
+        raise ImageError(f"the image's header cannot be read: {first_line(error)}", path) from error
     width, height = image.size
     if width * height > max_pixels:
         image.close()
@@ -122,7 +136,7 @@ def _open(file: Path, path: str, max_pixels: int) -> Image.Image:
     return image
 
 
-def _reason(error: Exception) -> str:
+def first_line(error: Exception) -> str:
     """The first line of an exception, for one sentence."""
     lines = str(error).strip().splitlines()
     return lines[0].rstrip(".") if lines else type(error).__name__
@@ -149,7 +163,7 @@ def _tiff_size(tags: Mapping[int, Any]) -> tuple[int, int]:
     return (height, width) if tags.get(_ORIENTATION_TAG, 1) in _SIDEWAYS else (width, height)
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
+def to_rgb(image: Image.Image) -> Image.Image:
     """Convert any mode to RGB; transparency is dropped, not composited, as in the reference loaders."""
     if image.mode.startswith("I"):
         # Pillow clips 16-bit grey at 255, which leaves a white page; scale 0..65535 down instead.
@@ -172,8 +186,19 @@ def image_size(
     Raises:
         ImageError: if the path, the file or the header is refused.
     """
+    if isinstance(ref, ImageRef) and ref.is_video:
+        from mmtune.images.video import find_video
+
+        return find_video(root, ref.path).size()
     path = ref if isinstance(ref, str) else ref.path
-    with _open(resolve_image(root, ref), path, max_pixels) as image:
+    return upright_size(root, path, max_pixels=max_pixels, orientation=orientation)
+
+
+def upright_size(
+    root: Path | str, path: str, *, max_pixels: int = MAX_PIXELS, orientation: Orientation = "exif"
+) -> tuple[int, int]:
+    """As :func:`image_size`, of a path that is an image."""
+    with open_header(resolve_image(root, path), path, max_pixels) as image:
         if isinstance(image, TiffImageFile):
             return _tiff_size(image.tag_v2)
         width, height = image.size
@@ -185,7 +210,7 @@ def image_size(
 def load_image(
     root: Path | str, ref: ImageRef | str, *, max_pixels: int = MAX_PIXELS, orientation: Orientation = "exif"
 ) -> Image.Image:
-    """Decode an image, or the first frame of an animated one, as upright RGB.
+    """Decode an image, or the first frame of an animated one, as upright RGB; of a video the frame asked for.
 
     Args:
         root: folder that image paths are relative to.
@@ -201,16 +226,20 @@ def load_image(
         ImageError: if the path leaves the root, or the file is missing, empty, no image, gigantic or
             cut short.
     """
+    if isinstance(ref, ImageRef) and ref.is_video:
+        from mmtune.images.video import find_video
+
+        return find_video(root, ref.path).frames([ref.frame or 0])[0]
     path = ref if isinstance(ref, str) else ref.path
     file = resolve_image(root, ref)
-    with _open(file, path, max_pixels) as image:
+    with open_header(file, path, max_pixels) as image:
         turn = _orientation(image) if orientation == "exif" else 1
         try:
             image.load()
-            rgb = _to_rgb(image)
+            rgb = to_rgb(image)
         except Exception as error:  # Decoders answer broken files with exceptions of every kind.
             raise ImageError(
-                f"the image cannot be decoded, it is damaged or cut short: {_reason(error)}",
+                f"the image cannot be decoded, it is damaged or cut short: {first_line(error)}",
                 path,
                 "fetch or copy it again",
             ) from error

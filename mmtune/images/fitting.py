@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from mmtune.images.geometry import Triple, ViewGeometry
+from mmtune.images.geometry import Resample, Triple, ViewGeometry
 
 _FILTERS = {
     "nearest": Image.Resampling.NEAREST,
@@ -21,7 +21,7 @@ _LONGEST_RESIZE = 8
 
 
 def fit_view(image: Image.Image, geometry: ViewGeometry) -> Image.Image:
-    """Bring an RGB image to the square of the view, cropping or stretching as the tower was trained.
+    """Bring an RGB image to the square of the view, cropped, stretched or with a border, as it was trained.
 
     Args:
         image: an RGB image of any size.
@@ -37,6 +37,12 @@ def fit_view(image: Image.Image, geometry: ViewGeometry) -> Image.Image:
     if geometry.fit == "stretch" or width == height:
         return image.resize((size, size), resample)
     short, long = min(width, height), max(width, height)
+    if geometry.fit == "contain":
+        new_short = max(1, round(short * size / long))
+        inner = image.resize((size, new_short) if width > height else (new_short, size), resample)
+        square = Image.new("RGB", (size, size))
+        square.paste(inner, ((size - inner.width) // 2, (size - inner.height) // 2))
+        return square
     new_long = int(size * long / short)
     offset = (new_long - size) // 2
     if new_long > _LONGEST_RESIZE * size:
@@ -47,6 +53,11 @@ def fit_view(image: Image.Image, geometry: ViewGeometry) -> Image.Image:
     if width > height:
         return image.resize((new_long, size), resample).crop((offset, 0, offset + size, size))
     return image.resize((size, new_long), resample).crop((0, offset, size, offset + size))
+
+
+def resize(image: Image.Image, size: tuple[int, int], resample: Resample) -> Image.Image:
+    """An RGB image at exactly (width, height), by the filter of this name."""
+    return image if image.size == size else image.resize(size, _FILTERS[resample])
 
 
 def pad_to_square(image: Image.Image, colour: tuple[int, int, int]) -> Image.Image:

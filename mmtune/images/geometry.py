@@ -10,7 +10,7 @@ from mmtune.errors import UserError
 RESAMPLES = ("nearest", "bilinear", "bicubic", "lanczos")
 
 Resample = Literal["nearest", "bilinear", "bicubic", "lanczos"]
-Fit = Literal["crop", "stretch"]
+Fit = Literal["crop", "stretch", "contain"]
 Triple = tuple[float, float, float]
 
 CLIP_MEAN: Triple = (0.48145466, 0.4578275, 0.40821073)
@@ -41,7 +41,8 @@ class ViewGeometry:
         std: standard deviation of each channel, of values in 0..1.
         resample: the filter for resizing.
         fit: what resizing does with an image that is not square: ``crop`` makes the short side ``size`` and
-            keeps the centre (CLIP), ``stretch`` makes both sides ``size`` (SigLIP).
+            keeps the centre (CLIP), ``stretch`` makes both sides ``size`` (SigLIP), ``contain`` makes the
+            long side ``size`` and leaves black beside the image (open_clip's ``longest``).
     """
 
     size: int
@@ -63,8 +64,10 @@ class ViewGeometry:
                 "the vision tower's preprocessor configuration",
                 f"use one of {', '.join(RESAMPLES)}",
             )
-        if self.fit not in ("crop", "stretch"):
-            raise UserError(f"unknown fit {self.fit!r}", "the vision tower's geometry", "use crop or stretch")
+        if self.fit not in ("crop", "stretch", "contain"):
+            raise UserError(
+                f"unknown fit {self.fit!r}", "the vision tower's geometry", "use crop, stretch or contain"
+            )
         if len(self.mean) != 3 or len(self.std) != 3 or min(self.std) <= 0:
             raise UserError(
                 "the channel means and deviations must be three numbers each, deviations above 0",

@@ -14,11 +14,12 @@ from torch import Tensor, nn
 
 from mmtune.errors import UserError
 from mmtune.models.kernels import KERNELS, choose_kernel
+from mmtune.models.kernels.capped import capped_attention
 
 ATTENTION = "mmtune_packed"
 """Name in transformers' attention interface."""
 
-_REFUSED = ("softcap", "s_aux", "position_bias", "indexer")
+_REFUSED = ("s_aux", "position_bias", "indexer")
 """Changes to the scores that no kernel here makes; a model that asks for one must not train without it."""
 
 
@@ -54,6 +55,7 @@ def packed_attention(
     dropout: float = 0.0,
     scaling: float | None = None,
     sliding_window: int | None = None,
+    softcap: float | None = None,
     document_lengths: tuple[int, ...] | None = None,
     packed_kernel: str = "sdpa",
     **kwargs: Any,
@@ -69,6 +71,7 @@ def packed_attention(
         dropout: probability of dropping an attention weight.
         scaling: of the scores.
         sliding_window: tokens that a token sees, itself included.
+        softcap: bound that scores approach, as in Gemma 2; None is none.
         document_lengths: tokens of each document of one packed row; None for ordinary rows.
         packed_kernel: a key of ``KERNELS``.
 
@@ -93,6 +96,10 @@ def packed_attention(
                 type(module).__name__,
                 "choose a language model that supports transformers' attention interface throughout",
             )
+        if softcap is not None:
+            return capped_attention(
+                query, key, value, attention_mask, scale=scaling, softcap=softcap, dropout=dropout
+            ).transpose(1, 2), None
         from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
         return sdpa_attention_forward(
@@ -108,6 +115,7 @@ def packed_attention(
         scale=scaling,
         window=sliding_window,
         dropout=dropout,
+        softcap=softcap,
     )
     return out.unsqueeze(0), None
 

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mmtune.images.policies import ImagePolicy, get_policy
-from mmtune.models.config import ModelConfig
+from mmtune.images.policies import ImagePolicy
+from mmtune.models.config import BETWEEN_NAMES, ModelConfig
 from mmtune.models.language import load_language
+from mmtune.models.policy import fit_policy
 from mmtune.models.projectors import build_projector
 from mmtune.models.vision import PREFIX, build_vision
 from mmtune.models.vlm import VisionLanguageModel
@@ -69,17 +70,23 @@ def build(config: ModelConfig, *, template: str, meta: bool = False, seed: int =
     language, tokenizer = load_language(config.language, meta=meta)
     width = language.get_input_embeddings().embedding_dim
     projector = build_projector(config.projector, vision.width, width, seed=seed, meta=meta)
-    policy = get_policy(config.image_policy, vision.geometry, projector.out_tokens(vision.tokens))
+    policy = fit_policy(config.image_policy, config.images, vision, projector, seed=seed)
     model = VisionLanguageModel(vision, projector, language, policy, config.language.attention)
     references = {
-        "vision": reference_to(config.vision.name),
+        "vision": reference_to(config.vision.source),
         "language": reference_to(config.language.name),
     }
+    if config.language.add_tokens:
+        del references["language"]  # its embeddings are not those of the backbone any more
     return Bundle(model, tokenizer, template, policy, config, references=references)
 
 
 def reference_to(name: str) -> Reference:
-    """A reference to a folder or hub name, with the folder's place as it is now."""
-    prefix = PREFIX if name.startswith(PREFIX) else ""
-    folder = Path(name.removeprefix(PREFIX)).expanduser()
-    return Reference(name, prefix + str(folder.resolve()) if folder.is_dir() else None)
+    """A reference to a folder or hub name, or to several, with the folders' places as they are now."""
+    folders = []
+    for one in name.split(BETWEEN_NAMES):
+        folder = Path(one.removeprefix(PREFIX)).expanduser()
+        if not folder.is_dir():
+            return Reference(name)
+        folders.append((PREFIX if one.startswith(PREFIX) else "") + str(folder.resolve()))
+    return Reference(name, BETWEEN_NAMES.join(folders))

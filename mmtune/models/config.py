@@ -2,14 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+import re
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 from mmtune.errors import UserError
+from mmtune.images.settings import ImagesConfig
 
 Select = Literal["patch", "cls_patch"]
 Dtype = Literal["float32", "bfloat16", "auto"]
 Attention = Literal["auto", "sdpa", "flash"]
+Fuse = Literal["channel", "interleave"]
+
+FUSED = "fused"
+"""Name of a vision tower that is made of several."""
+BETWEEN_NAMES = " + "
+"""Stands between the names of several towers where one text names them all."""
+
+
+@dataclass
+class TowerConfig:
+    """One of several towers that look at the same view."""
+
+    name: str
+    """As in ``VisionConfig``."""
+    layer: int = -2
+    """As in ``VisionConfig``."""
+    final_norm: bool = False
+    """As in ``VisionConfig``."""
 
 
 @dataclass
@@ -17,17 +37,26 @@ class VisionConfig:
     """Which vision tower, and which of its features the projector reads."""
 
     name: str
-    """Folder or hub name of a CLIP or SigLIP checkpoint, or ``open_clip:`` and a folder or hub name."""
+    """Folder or hub name of a CLIP, SigLIP, SigLIP 2 or DINOv2 checkpoint of transformers, or ``open_clip:``
+    and a folder or hub name, or ``fused`` for the several ``towers``."""
     layer: int = -2
     """Hidden state that is read: 0 is the embeddings, k the output of block k, -1 the last block's.
 
-    No state goes through the final layer norm, so -1 is not SigLIP's ``last_hidden_state``. Blocks behind the
-    chosen one are kept in the weights but never run and never trained.
+    No state goes through the final layer norm unless ``final_norm`` says so. Blocks behind the chosen one are
+    kept in the weights but never run and never trained.
     """
     select: Select = "patch"
     """``patch`` drops the class token, ``cls_patch`` keeps it in front of the patches."""
     image_size: int | None = None
-    """Pixels of a view's side; only the tower's own size is possible."""
+    """Pixels of a view's side; position embeddings are interpolated where it is not the tower's own."""
+    final_norm: bool = False
+    """Send the state of the last block through the tower's final norm: with layer -1 that is the
+    ``last_hidden_state`` of SigLIP and DINOv2. CLIP's last hidden state has no norm."""
+    towers: list[TowerConfig] | None = None
+    """The towers of ``fused``; they all see the view that the first one takes, each normalised as its own."""
+    fuse: Fuse = "channel"
+    """How ``fused`` joins the towers' features: ``channel`` puts those of a patch side by side,
+    ``interleave`` makes them neighbouring tokens, each with channels of its own."""
 
     def __post_init__(self) -> None:
         if not self.name:
@@ -38,6 +67,21 @@ class VisionConfig:
             raise UserError(
                 f"unknown feature selection {self.select!r}", "model.vision.select", "use patch or cls_patch"
             )
+        # Settings out of a checkpoint are plain mappings.
+        if self.towers is not None:
+            self.towers = [TowerConfig(**t) if isinstance(t, dict) else t for t in self.towers]
+        if (self.name == FUSED) != (len(self.towers or ()) > 1):
+            raise UserError(
+                f"the vision tower {FUSED} joins two towers or more, any other is one",
+                "model.vision.towers",
+                f"write name: {FUSED} and list the towers, or leave towers out",
+            )
+        if self.name == FUSED and self.select != "patch":
+            raise UserError(
+                "several towers can only be joined patch by patch", "model.vision.select", "use patch"
+            )
+        if self.fuse not in ("channel", "interleave"):
+            raise UserError(f"unknown fuse {self.fuse!r}", "model.vision.fuse", "use channel or interleave")
         if self.image_size is not None and self.image_size < 1:
             raise UserError(
                 f"an image size of {self.image_size} pixels is impossible",
@@ -45,17 +89,33 @@ class VisionConfig:
                 "leave it out to use the tower's own",
             )
 
+    @property
+    def source(self) -> str:
+        """Where the weights come from: the name, or the names of all towers."""
+        return BETWEEN_NAMES.join(t.name for t in self.towers) if self.towers else self.name
+
+    def located(self, source: str) -> VisionConfig:
+        """The same settings with the weights at another place, named as by ``source``."""
+        if not self.towers:
+            return replace(self, name=source)
+        names = source.split(BETWEEN_NAMES)
+        return replace(self, towers=[replace(t, name=n) for t, n in zip(self.towers, names, strict=True)])
+
 
 @dataclass
 class ProjectorConfig:
     """Which projector carries visual features into the language model's space."""
 
     name: str = "mlp"
-    """A key of ``mmtune.models.projectors.PROJECTORS``."""
+    """A key of ``mmtune.models.projectors.PROJECTORS``; ``mlp2x_gelu`` is ``mlp`` of depth 2."""
     depth: int = 2
-    """Linear layers of ``mlp``; LLaVA-1.5's ``mlp2x_gelu`` has 2."""
+    """Linear layers of ``mlp``, and of the MLP in which others end; LLaVA-1.5's ``mlp2x_gelu`` has 2."""
+    settings: dict[str, Any] = field(default_factory=dict)
+    """What else the projector of this name can be told, as ``{queries: 64}``: see docs/models.md."""
 
     def __post_init__(self) -> None:
+        if counted := re.fullmatch(r"mlp(\d+)x(_gelu)?", self.name):
+            self.name, self.depth = "mlp", int(counted[1])
         if self.depth < 1:
             raise UserError(
                 f"a depth of {self.depth} is impossible", "model.projector.depth", "use 1 or more"
@@ -76,6 +136,8 @@ class LanguageConfig:
     """
     attention: Attention = "auto"
     """Kernel for packed rows: ``auto`` takes flash-attn where it is installed, on a GPU, in bf16."""
+    add_tokens: list[str] = field(default_factory=list)
+    """Special tokens that the tokenizer lacks, as a template's; their embeddings start as the mean of all."""
 
     def __post_init__(self) -> None:
         if not self.name:
@@ -105,9 +167,14 @@ class ModelConfig:
     image_policy: str | None = None
     """How an image becomes views, a key of ``mmtune.images.policies.POLICIES``; by default the checkpoint's,
     or ``square``."""
+    images: ImagesConfig | None = None
+    """Settings of the image policy, and of videos; by default the checkpoint's."""
     checkpoint: str | None = None
     """Folder of an mmtune checkpoint to start from. Parts that it holds come from it; where it only refers to
     a part, ``vision.name`` and ``language.name`` say where that part is now."""
+    merge_adapters: bool = False
+    """Fold the adapters of ``checkpoint`` into the weights that they are on, as a start for full training or
+    another adapter."""
 
     def __post_init__(self) -> None:
         if self.checkpoint is None:
@@ -126,8 +193,22 @@ class ModelConfig:
             projector=self.projector or ProjectorConfig(),
             language=self.language,
             image_policy=self.image_policy or "square",
+            images=self.images or ImagesConfig(),
             checkpoint=self.checkpoint,
         )
 
 
-__all__ = ["Attention", "Dtype", "LanguageConfig", "ModelConfig", "ProjectorConfig", "Select", "VisionConfig"]
+__all__ = [
+    "BETWEEN_NAMES",
+    "FUSED",
+    "Attention",
+    "Dtype",
+    "Fuse",
+    "ImagesConfig",
+    "LanguageConfig",
+    "ModelConfig",
+    "ProjectorConfig",
+    "Select",
+    "TowerConfig",
+    "VisionConfig",
+]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mmtune.errors import UserError
+from mmtune.models.config import BETWEEN_NAMES
 
 WEIGHTS = ("*.safetensors", "*.bin")
 """Weight files, the preferred kind first."""
@@ -94,13 +95,14 @@ def weight_files(name: str) -> list[Path]:
 
 
 def fingerprint(name: str) -> str | None:
-    """SHA-256 over the weight files of a model, or None where none lies on this machine.
+    """SHA-256 over the weight files of a model, or None where they do not lie on this machine.
 
     Args:
-        name: a folder or a hub name.
+        name: a folder or a hub name, or several with ``BETWEEN_NAMES`` between them.
     """
     digest = hashlib.sha256()
-    files = weight_files(name)
+    of_each = [weight_files(one) for one in name.split(BETWEEN_NAMES)]
+    files = [file for of_one in of_each for file in of_one] if all(of_each) else []
     for file in files:
         stat = file.stat()
         digest.update(

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from mmtune.errors import UserError
 from mmtune.models.attention import packed_arguments
+from mmtune.models.layers import decoder_layers, decoder_of
 from mmtune.models.pretrained import first_line
 
 _LENGTH = 4
@@ -57,8 +58,7 @@ def check_isolation(language: Any, source: str) -> None:
 @torch.no_grad()
 def _second_document(language: Any, ids: Tensor) -> Tensor:
     """What comes out at the second half of a row, (tokens, width) float32."""
-    decoder = language.get_decoder() if hasattr(language, "get_decoder") else language.model
-    layers = list(getattr(decoder, "layers", None) or [decoder])
+    decoder, layers = decoder_of(language), decoder_layers(language)
     kinds = [_kind(layer) for layer in layers]
     enough = max(kinds.index(kind) for kind in kinds)
     seen: list[Tensor] = []

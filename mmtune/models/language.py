@@ -13,6 +13,7 @@ from mmtune.models import attention
 from mmtune.models.config import LanguageConfig
 from mmtune.models.files import find_file
 from mmtune.models.isolation import check_isolation
+from mmtune.models.new_tokens import add_tokens
 from mmtune.models.pretrained import first_line, load_pretrained
 
 log = logging.getLogger(__name__)
@@ -47,6 +48,7 @@ def load_language(config: LanguageConfig, *, meta: bool = False) -> tuple[Any, A
         dtype = torch.bfloat16 if config.dtype == "auto" else DTYPES[config.dtype]
         model = empty_language(config.name, dtype)
     else:
+        empty_language(config.name)  # whose attention cannot be set says so before weights are read
         model = load_pretrained(
             AutoModelForCausalLM,
             config.name,
@@ -56,6 +58,8 @@ def load_language(config: LanguageConfig, *, meta: bool = False) -> tuple[Any, A
             attn_implementation=attention.ATTENTION,
         )
     prepare_language(model, tokenizer, config.name)
+    if config.add_tokens:
+        add_tokens(model, tokenizer, config.add_tokens)
     if not meta:
         check_isolation(model, config.name)
     return model, tokenizer
@@ -77,8 +81,22 @@ def empty_language(name: str, dtype: torch.dtype = torch.float32) -> Any:
             )
         model.tie_weights()  # transformers 5.0 leaves this out on the meta device
         return model
+    except KeyError as error:
+        raise _own_attention(error, name) from error
     except (ValueError, RuntimeError, TypeError) as error:
         raise UserError(f"the language model cannot be built: {first_line(error)}", name) from error
+
+
+def _own_attention(error: KeyError, name: str) -> UserError:
+    """The error for a family that looks its attention up in a table of its own (Falcon, GPT-J)."""
+    if error.args[:1] != (attention.ATTENTION,):
+        return UserError(f"the language model cannot be built: {error} is missing", name)
+    return UserError(
+        "this language model's attention is of its own making, so that records of one packed row would see"
+        " each other",
+        name,
+        "choose a model whose layers use transformers' attention interface, as Llama, Qwen, Gemma or Phi",
+    )
 
 
 def _settings(name: str) -> Any:
@@ -165,14 +183,8 @@ def _mend_generation_config(model: Any) -> None:
 
 
 def _check_attention(settings: Any, source: str) -> None:
-    """Refuse layers that no kernel here stands for: capped scores, chunks, state spaces, convolutions."""
+    """Refuse layers that no kernel here stands for: chunks, state spaces, convolutions."""
     text = settings.get_text_config()
-    if getattr(text, "attn_logit_softcapping", None):
-        raise UserError(
-            "this language model caps its attention scores, which packed rows do not support",
-            source,
-            "choose a model without attn_logit_softcapping",
-        )
     # The lists of hybrid models have had two names in transformers.
     kinds = getattr(text, "layer_types", None) or getattr(text, "layers_block_type", None) or []
     if odd := sorted({str(kind) for kind in kinds} - _PACKABLE):

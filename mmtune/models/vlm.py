@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -12,11 +12,21 @@ from mmtune.batch import IGNORE, IMAGE_TOKEN_ID, PackedBatch
 from mmtune.errors import UserError
 from mmtune.images.policies.base import ImagePolicy
 from mmtune.models import attention
-from mmtune.models.projectors import Projector
+from mmtune.models.adapters import naming
+from mmtune.models.grids import project_grids
+from mmtune.models.instructions import FILLER_ID, read_instructions
+from mmtune.models.layers import decoder_layers
+from mmtune.models.newline import newline_of
+from mmtune.models.projectors import Projector, Text
 from mmtune.models.vision.base import VisionTower
+
+if TYPE_CHECKING:
+    from mmtune.models.adapters.base import Adapter
 
 PARTS = ("vision", "projector", "language")
 """Names of the parts in recipes, logs, checkpoints and optimiser groups."""
+ADAPTERS_PART = "adapters"
+"""Name of what adapters add to the parts, all together."""
 
 
 class VisionLanguageModel(nn.Module):
@@ -44,6 +54,8 @@ class VisionLanguageModel(nn.Module):
         self.language = language
         self.policy = policy
         self.kernel = kernel
+        self.adapters: dict[str, Adapter] = {}
+        """The adapter of each part that has one; ``mmtune.models.adapters.attach`` fills it."""
         self._freeze_unused()
 
     def parts(self) -> dict[str, nn.Module]:
@@ -51,14 +63,35 @@ class VisionLanguageModel(nn.Module):
         return {"vision": self.vision, "projector": self.projector, "language": self.language}
 
     def set_trainable(self, part: str, trainable: bool) -> None:
-        """Freeze a part or let it learn; what the forward pass never uses stays frozen.
+        """Freeze a part's own weights or let them learn; what the forward pass never uses stays frozen.
 
         Args:
             part: one of ``PARTS``.
             trainable: whether its parameters get gradients.
         """
-        self.parts()[part].requires_grad_(trainable)
+        for parameter in naming.own_parameters(self.parts()[part]):
+            # numbers of four bits are no floats and cannot learn
+            parameter.requires_grad_(trainable and parameter.is_floating_point())
         self._freeze_unused()
+
+    def set_adapter_trainable(self, part: str, trainable: bool) -> None:
+        """Freeze the adapter of a part or let it learn; nothing where there is none."""
+        for parameter in naming.adapter_parameters(self.parts()[part]):
+            parameter.requires_grad_(trainable)
+
+    def state_of(self, part: str) -> dict[str, Tensor]:
+        """Weights of a part by their name in its files, as the model holds them.
+
+        Args:
+            part: one of ``PARTS``; or ``ADAPTERS_PART``, whose names begin with the part that each is on.
+        """
+        if part != ADAPTERS_PART:
+            return naming.own_state(self.parts()[part])
+        return {
+            f"{on}.{name}": tensor
+            for on in self.adapters
+            for name, tensor in naming.adapter_state(self.parts()[on]).items()
+        }
 
     def _freeze_unused(self) -> None:
         for parameter in self.vision.unused_parameters():
@@ -66,10 +99,11 @@ class VisionLanguageModel(nn.Module):
 
     def blocks(self) -> list[nn.Module]:
         """Transformer blocks of tower and language model: the units that engines shard and prefetch."""
-        decoder = (
-            self.language.get_decoder() if hasattr(self.language, "get_decoder") else self.language.model
-        )
-        return [*self.vision.blocks(), *decoder.layers]
+        return [*self.vision.blocks(), *decoder_layers(self.language)]
+
+    def blocks_of(self, part: str) -> list[nn.Module]:
+        """Transformer blocks of the tower or of the language model."""
+        return decoder_layers(self.language) if part == "language" else self.vision.blocks()
 
     def enable_gradient_checkpointing(self, parts: Iterable[str] = ("vision", "language")) -> None:
         """Recompute activations of these parts block by block in the backward pass.
@@ -89,29 +123,66 @@ class VisionLanguageModel(nn.Module):
         pixels: Tensor,
         image_views: Sequence[int],
         image_sizes: Sequence[tuple[int, int]],
-        text: Tensor | None = None,
+        text: Text | None = None,
     ) -> list[Tensor]:
         """Visual tokens of images, in the language model's space.
 
         Args:
-            pixels: (views, 3, size, size), the views of all images in order.
-            image_views: views of each image.
+            pixels: (views, 3, size, size), the views of all images in order; under the policy ``native`` the
+                patches of all images, (patches, 3, patch, patch).
+            image_views: views (or patches) of each image.
             image_sizes: (width, height) of each image in pixels.
-            text: question embeddings for projectors that read them.
+            text: what ``read_instructions`` gave for these images, for a projector that reads it.
 
         Returns:
             For each image (tokens, language width).
         """
         if not image_views:
             return []
-        views = self._project(pixels, text).split(tuple(image_views))
-        return [self.policy.assemble(v, s) for v, s in zip(views, image_sizes, strict=True)]
+        grids = self.policy.patch_grids(image_sizes)
+        views: Sequence[Tensor]
+        if grids is None:
+            of_views = None if text is None else text.of_views(image_views)
+            views = self._project(pixels, of_views).split(tuple(image_views))
+        else:
+            features = self._see(lambda: self.vision.encode_grids(pixels, grids))
+            views = project_grids(self.projector, features, grids, text)
+        newline = self._newline()
+        shown = [self.policy.assemble(v, s, newline) for v, s in zip(views, image_sizes, strict=True)]
+        # A strip so thin that all its rows are cut off ends no row; the newline still gets its gradient.
+        return shown if newline is None else [torch.cat([shown[0], newline[None, :][:0]]), *shown[1:]]
 
-    def _project(self, pixels: Tensor, text: Tensor | None = None) -> Tensor:
-        """(views, 3, size, size) to (views, tokens, language width); no graph through a frozen tower."""
+    def _newline(self) -> Tensor | None:
+        """(language width,), where the image policy ends rows of visual tokens."""
+        newline = newline_of(self.projector)
+        return None if newline is None else newline().to(self.projector.dtype)
+
+    def _see(self, look: Callable[[], Tensor]) -> Tensor:
+        """Features of the tower; no graph goes through a frozen one."""
         learns = torch.is_grad_enabled() and any(p.requires_grad for p in self.vision.parameters())
         with torch.set_grad_enabled(learns):
-            features = self.vision(pixels)
+            return look()
+
+    def read_instructions(self, ids: Tensor | None, lengths: Sequence[int]) -> Text | None:
+        """What the projector reads of the instructions of images; None where it reads nothing.
+
+        Args:
+            ids: (tokens,) of all instructions end to end.
+            lengths: tokens of each image's instruction.
+
+        Raises:
+            ValueError: if the projector reads instructions and none are given.
+        """
+        depth = self.projector.text_depth
+        if depth is None:
+            return None
+        if ids is None:
+            raise ValueError("the projector reads the instruction of each image, and none are given")
+        return read_instructions(self.language, ids, lengths, depth=depth, kernel=self.kernel)
+
+    def _project(self, pixels: Tensor, text: Text | None = None) -> Tensor:
+        """(views, 3, size, size) to (views, tokens, language width)."""
+        features = self._see(lambda: self.vision(pixels))
         return self.projector(features, self.vision.tokens.grid, text)
 
     def embed(
@@ -172,11 +243,16 @@ class VisionLanguageModel(nn.Module):
             UserError: if the language model ignores which logits it is asked for.
         """
         if batch.image_views:
-            visual = torch.cat(self.encode_images(batch.pixels, batch.image_views, batch.image_sizes))
+            text = self.read_instructions(batch.instruction_ids, batch.instruction_lengths)
+            visual = torch.cat(self.encode_images(batch.pixels, batch.image_views, batch.image_sizes, text))
         else:
             size = self.vision.geometry.size
             blank = torch.zeros(1, 3, size, size, dtype=torch.float32, device=batch.input_ids.device)
-            visual = self._project(blank)[0, :0]
+            # Reading an instruction runs layers of the language model, which other ranks may be waiting in.
+            text = self.read_instructions(batch.input_ids.new_full((1,), FILLER_ID), (1,))
+            visual, newline = self._project(blank, text)[0, :0], self._newline()
+            if newline is not None:
+                visual = torch.cat([visual, newline[None, :][:0]])
         embeddings = self._splice(batch.input_ids, visual)
         device = embeddings.device
         kernel = attention.choose_kernel(self.kernel, device, embeddings.dtype)

@@ -7,10 +7,15 @@ from typing import TYPE_CHECKING
 
 from mmtune.errors import UserError
 from mmtune.templates.base import RoundLayout, Template
-from mmtune.templates.chatml import CHATML
+from mmtune.templates.chatml import CHATML, MISTRAL_ORCA, MPT
+from mmtune.templates.fitting import warn_of_misfits
 from mmtune.templates.from_tokenizer import TokenizerTemplate
+from mmtune.templates.gemma import GEMMA_INSTRUCT
+from mmtune.templates.llama_2 import LLAMA_2, LLAVA_LLAMA_2, LLAVA_LLAMA_2_MMTAG, LLAVA_LLAMA_2_SIMPLE
+from mmtune.templates.llama_3 import LLAMA_3
+from mmtune.templates.mistral import MISTRAL_INSTRUCT
 from mmtune.templates.plain import PLAIN
-from mmtune.templates.qwen import QWEN
+from mmtune.templates.qwen import QWEN, QWEN_2_5
 from mmtune.templates.segments import (
     Encoded,
     ImageSegment,
@@ -20,17 +25,47 @@ from mmtune.templates.segments import (
     expand,
     rendered_text,
 )
-from mmtune.templates.vicuna import VICUNA_V1
+from mmtune.templates.v0 import V0, V0_MMTAG
+from mmtune.templates.vicuna import LLAVA_V1, V1_MMTAG, VICUNA_V1
+from mmtune.templates.zephyr import MISTRAL_ZEPHYR
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-TEMPLATES: dict[str, Template] = {t.name: t for t in (PLAIN, VICUNA_V1, CHATML, QWEN)}
+_ALL: tuple[Template, ...] = (
+    PLAIN,
+    VICUNA_V1,
+    LLAVA_V1,
+    V1_MMTAG,
+    V0,
+    V0_MMTAG,
+    LLAVA_LLAMA_2,
+    LLAVA_LLAMA_2_SIMPLE,
+    LLAVA_LLAMA_2_MMTAG,
+    LLAMA_2,
+    LLAMA_3,
+    MISTRAL_INSTRUCT,
+    MISTRAL_ORCA,
+    MISTRAL_ZEPHYR,
+    CHATML,
+    MPT,
+    QWEN,
+    QWEN_2_5,
+    GEMMA_INSTRUCT,
+)
+
+TEMPLATES: dict[str, Template] = {template.name: template for template in _ALL}
 """Templates by name; ``tokenizer`` is the further one that a tokenizer brings along."""
 
 ALIASES = {
     "v1": "vicuna_v1",
     "v0_plain": "plain",
+    "default": "v0",
+    "llava_v0": "v0",
+    "llava_v0_mmtag": "v0_mmtag",
+    "llava_v1_mmtag": "v1_mmtag",
+    "llava_llama_3": "llama_3",
+    "llava_mistral_instruct": "mistral_instruct",
     "chatml_direct": "chatml",
     "mistral_direct": "chatml",
     "qwen_1_5": "qwen",
@@ -44,7 +79,8 @@ def get_template(name: str, tokenizer: PreTrainedTokenizerBase | None = None) ->
 
     Args:
         name: a name or alias, or ``tokenizer`` for the chat template of the tokenizer itself.
-        tokenizer: where it is given, the template is fitted to it (the end token of its answers).
+        tokenizer: where it is given, the template is fitted to it (the end token of its answers), and what
+            still does not fit is warned of.
 
     Raises:
         UserError: there is no such template, or ``tokenizer`` is asked for and brings none that can be used.
@@ -59,7 +95,11 @@ def get_template(name: str, tokenizer: PreTrainedTokenizerBase | None = None) ->
         near = get_close_matches(name, known, 1, cutoff=0.5)
         hint = f"did you mean {near[0]!r}" if near else "choose one of " + ", ".join(known)
         raise UserError(f"There is no template {name!r}", fix=hint)
-    return template if tokenizer is None else template.fit(tokenizer)
+    if tokenizer is None:
+        return template
+    template = template.fit(tokenizer)
+    warn_of_misfits(template, tokenizer)
+    return template
 
 
 __all__ = [

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from mmtune.records import IMAGE_PLACEHOLDER, Turn
 from mmtune.templates.segments import ImageSegment, Segment, TextSegment
@@ -14,9 +13,7 @@ from mmtune.templates.vocabulary import vocabulary
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-log = logging.getLogger(__name__)
-
-_LLAMA_EOS = "</s>"
+_LLAMA_BOS, _LLAMA_EOS = "<s>", "</s>"
 
 
 class Template(Protocol):
@@ -47,18 +44,29 @@ class Template(Protocol):
         """The template as this tokenizer needs it."""
         ...
 
+    def control_texts(self) -> dict[str, str]:
+        """The strings that the template itself writes, by place; none where they are the tokenizer's."""
+        ...
+
 
 class ImageCounter:
-    """Numbers the images of a record while its turns are rendered."""
+    """Numbers the images of a record while its turns are rendered.
 
-    def __init__(self) -> None:
+    Args:
+        before: control text in front of each image.
+        after: control text behind it.
+    """
+
+    def __init__(self, before: str = "", after: str = "") -> None:
         self._next = 0
+        self._before: list[Segment] = [TextSegment(before, control=True)] if before else []
+        self._after: list[Segment] = [TextSegment(after, control=True)] if after else []
 
     def segments(self, text: str) -> Iterator[Segment]:
         """Cut a user turn's text at its placeholders."""
         for number, piece in enumerate(text.split(IMAGE_PLACEHOLDER)):
             if number:
-                yield ImageSegment(self._next)
+                yield from [*self._before, ImageSegment(self._next), *self._after]
                 self._next += 1
             if piece:
                 yield TextSegment(piece)
@@ -93,7 +101,13 @@ class RoundLayout:
     after_end: str = ""
     """Follows each answer; not supervised."""
     first_user_open: str | None = None
-    """In place of ``user_open`` in the first round."""
+    """In place of ``user_open`` right after a system block."""
+    image_open: str = ""
+    """In front of each image."""
+    image_close: str = ""
+    """Behind each image."""
+    strips: bool = False
+    """Whether the texts of turns lose the white space around them."""
 
     @property
     def stop(self) -> tuple[str, ...]:
@@ -103,23 +117,25 @@ class RoundLayout:
     def render(self, turns: Sequence[Turn], *, generate: bool = False) -> list[Segment]:
         """See ``Template.render``."""
         turns = open_turns(turns, generate)
-        images = ImageCounter()
+        images = ImageCounter(self.image_open, self.image_close)
         segments: list[Segment] = []
         if turns and turns[0].role == "system":
-            segments += self._system_block(TextSegment(turns[0].text))
+            segments += self._system_block(TextSegment(self._text(turns[0])))
             turns = turns[1:]
         else:
             segments += self._system_block(TextSegment(self.system, control=True))
-        opening = self.user_open if self.first_user_open is None else self.first_user_open
+        first = self.first_user_open if segments else None
+        opening = self.user_open if first is None else first
         for turn in turns:
+            text = self._text(turn)
             if turn.role == "user":
-                segments += [_control(opening), *images.segments(turn.text), _control(self.user_close)]
+                segments += [_control(opening), *images.segments(text), _control(self.user_close)]
                 segments.append(_control(self.assistant_open))
                 opening = self.user_open
             else:
                 segments += [
                     TextSegment(self.answer_lead, supervised=True, control=True),
-                    TextSegment(turn.text, supervised=True),
+                    TextSegment(text, supervised=True),
                     TextSegment(self.end, supervised=True, control=True),
                     _control(self.after_end),
                 ]
@@ -128,21 +144,39 @@ class RoundLayout:
     def _system_block(self, text: TextSegment) -> list[Segment]:
         return [_control(self.system_open), text, _control(self.system_close)] if text.text else []
 
+    def _text(self, turn: Turn) -> str:
+        return turn.text.strip() if self.strips else turn.text
+
+    def control_texts(self) -> dict[str, str]:
+        """The strings that the template itself writes, by their place."""
+        return {
+            place: getattr(self, place)
+            for place in (
+                "system_open",
+                "system",
+                "system_close",
+                "user_open",
+                "user_close",
+                "assistant_open",
+                "answer_lead",
+                "end",
+                "after_end",
+                "image_open",
+                "image_close",
+            )
+        } | {"first_user_open": self.first_user_open or ""}
+
     def fit(self, tokenizer: PreTrainedTokenizerBase) -> RoundLayout:
-        """End answers with the tokenizer's own end token where it does not know Llama's ``</s>``."""
+        """The template with the tokenizer's own first and end tokens where it does not know Llama's."""
         special = vocabulary(tokenizer).special_ids
-        if self.end.strip() == _LLAMA_EOS and _LLAMA_EOS not in special and tokenizer.eos_token:
-            log.info(
-                "template %s: answers end with %s, as this tokenizer has no </s>",
-                self.name,
-                tokenizer.eos_token,
-            )
-            return replace(self, end=self.end.replace(_LLAMA_EOS, tokenizer.eos_token))
-        if self.end.strip() and self.stop[0].startswith("<") and self.stop[0] not in special:
-            log.warning(
-                "template %s does not fit the tokenizer: %s is no token of it", self.name, self.stop[0]
-            )
-        return self
+        own = {_LLAMA_EOS: tokenizer.eos_token, _LLAMA_BOS: tokenizer.bos_token or ""}
+        changed: dict[str, Any] = {
+            place: text.replace(token, own[token])
+            for place, text in self.control_texts().items()
+            for token in own
+            if token in text and token not in special and own[token] is not None
+        }
+        return replace(self, **changed) if changed else self
 
 
 def _control(text: str) -> TextSegment:

@@ -81,6 +81,10 @@ class TokenizerTemplate:
         """The same for another tokenizer."""
         return self if tokenizer is self._tokenizer else TokenizerTemplate(tokenizer)
 
+    def control_texts(self) -> dict[str, str]:
+        """None: what the tokenizer writes are its own tokens."""
+        return {}
+
     def _segments(self, turns: Sequence[Turn], generate: bool) -> list[Segment]:
         turns = open_turns(turns, generate)
         roles = (*(turn.role for turn in turns), *(("assistant",) if generate else ()))

@@ -47,5 +47,9 @@ class Plain:
         """Any tokenizer will do."""
         return self
 
+    def control_texts(self) -> dict[str, str]:
+        """The newline behind a caption."""
+        return {"end": self.end}
+
 
 PLAIN = Plain()

@@ -1,4 +1,6 @@
-"""ChatML as Qwen 1.5 and 2 write it: a newline after each end of a turn."""
+"""ChatML as Qwen writes it: a newline after each end of a turn; 1.5 and 2 share a system text."""
+
+from dataclasses import replace
 
 from mmtune.templates.base import RoundLayout
 
@@ -12,4 +14,10 @@ QWEN = RoundLayout(
     assistant_open="<|im_start|>assistant\n",
     end="<|im_end|>",
     after_end="\n",
+)
+
+QWEN_2_5 = replace(
+    QWEN,
+    name="qwen_2_5",
+    system="You are Qwen, created by Alibaba Cloud. You are a helpful assistant.",
 )

@@ -9,6 +9,7 @@ from typing import Any
 
 from mmtune.data.loader import Step
 from mmtune.errors import UserError
+from mmtune.models.adapters.base import Adapter
 from mmtune.train.engines.base import Engine
 from mmtune.train.interrupt import StopRequest
 
@@ -67,6 +68,22 @@ def demand_equal(what: Mapping[str, Any], engine: Engine) -> None:
             raise UserError(
                 f"the processes do not agree on {key}: {_ranks(different)} found another than process 0",
                 fix="give every machine the same data files and one shared run folder",
+            )
+
+
+def demand_whole_weights(adapters: Mapping[str, Adapter], engine: Engine) -> None:
+    """Refuse an engine that shards what an adapter needs whole.
+
+    Raises:
+        UserError: names the adapter and the engines that do not shard weights.
+    """
+    for part, adapter in adapters.items():
+        if adapter.whole_weights and engine.sharded:
+            raise UserError(
+                f"the {adapter.kind} adapter holds the {part} part in four bits, which the engine"
+                f" {engine.name} cannot cut into shards",
+                "engine.name",
+                "use single, ddp, zero1 or zero2",
             )
 
 

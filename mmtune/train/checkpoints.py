@@ -14,10 +14,14 @@ import torch
 
 from mmtune.errors import UserError
 from mmtune.models import checkpoint
+from mmtune.models.adapters.base import Adapter
+from mmtune.models.adapters.saved import load as load_adapter
 from mmtune.models.bundle import Bundle
 from mmtune.models.checkpoint import storage
+from mmtune.models.checkpoint.adapters import files_of
+from mmtune.models.vlm import ADAPTERS_PART
 from mmtune.train import training_state
-from mmtune.train.engines.base import Engine
+from mmtune.train.engines.base import Engine, PartStates
 from mmtune.train.settings import Recipe
 from mmtune.train.training_state import Progress
 
@@ -50,12 +54,11 @@ def step_of(folder: Path) -> int:
 
 def saved_parts(bundle: Bundle, recipe: Recipe) -> list[str]:
     """Parts whose weights a checkpoint must hold: those that learn, and those that no backbone has."""
+    model = bundle.model
     return [
         part
-        for part in bundle.model.parts()
-        if recipe.checkpoint.save_frozen
-        or recipe.stage.learn[part] != "frozen"
-        or part not in bundle.references
+        for part in model.parts()
+        if recipe.checkpoint.save_frozen or part in recipe.stage.own_weights or part not in bundle.references
     ]
 
 
@@ -78,7 +81,7 @@ def save(
     final = folder_of(Path(recipe.out), progress.step)
     partial = final.with_name(f".incomplete-{final.name}")
     parts = saved_parts(bundle, recipe)
-    tensors = engine.part_states(parts)
+    tensors = engine.part_states(_with_adapters(bundle, parts))
 
     def write_weights() -> None:
         shutil.rmtree(partial, ignore_errors=True)
@@ -184,10 +187,11 @@ def verify(folder: Path, engine: Engine, bundle: Bundle, parts: Sequence[str]) -
     Raises:
         UserError: it cannot be loaded, or is not what was saved.
     """
-    tensors = engine.part_states(parts)
+    tensors = engine.part_states(_with_adapters(bundle, parts))
 
     def compare() -> None:
         checkpoint.load(folder, meta=True)
+        _compare_adapters(folder, bundle, tensors)
         for part in parts:
             for file in part_files(folder, part):
                 for name, saved in _read(file).items():
@@ -195,6 +199,28 @@ def verify(folder: Path, engine: Engine, bundle: Bundle, parts: Sequence[str]) -
                         raise UserError(f"the saved weight {part}.{name} differs from the model's", str(file))
 
     _together(engine, compare if engine.rank == 0 else _nothing, folder)
+
+
+def _with_adapters(bundle: Bundle, parts: Sequence[str]) -> list[str]:
+    return [*parts, *([ADAPTERS_PART] if bundle.model.adapters else [])]
+
+
+def _compare_adapters(folder: Path, bundle: Bundle, tensors: PartStates) -> None:
+    for part, (adapter, saved) in _saved_adapters(folder, bundle).items():
+        prefix = f"{part}."
+        own = {n[len(prefix) :]: t for n, t in tensors[ADAPTERS_PART].items() if n.startswith(prefix)}
+        for name, tensor in adapter.names(own).items():
+            if not torch.equal(saved[name], tensor):
+                raise UserError(f"the saved weight {name} of the {part} adapter differs", str(folder))
+
+
+def _saved_adapters(folder: Path, bundle: Bundle) -> dict[str, tuple[Adapter, dict[str, torch.Tensor]]]:
+    """The adapters of a model, each with the weights that a checkpoint has of it."""
+    entries = checkpoint.read_manifest(folder).get("adapters", {})
+    return {
+        part: (adapter, storage.read_tensors(files_of(folder, entries[part])))
+        for part, adapter in bundle.model.adapters.items()
+    }
 
 
 def part_files(folder: Path, part: str) -> list[Path]:
@@ -214,3 +240,5 @@ def load_weights(folder: Path, bundle: Bundle) -> None:
         files = part_files(folder, part)
         if files:
             storage.load_tensors(module, files, part)
+    for part, (adapter, tensors) in _saved_adapters(folder, bundle).items():
+        load_adapter(adapter, bundle.model.parts()[part], tensors, folder)

@@ -11,6 +11,7 @@ from mmtune.data.check import examine
 from mmtune.data.mixture import Mixture
 from mmtune.data.prepare import RecordEncoder
 from mmtune.data.quarantine import Refusal
+from mmtune.data.room import check_room
 from mmtune.data.source import Source
 from mmtune.data.splits import open_splits
 from mmtune.errors import UserError
@@ -27,9 +28,15 @@ def describe_data(recipe: Recipe, model: VisionLanguageModel, tokenizer: Any) ->
     """Sentences about the data, the template and the number of steps.
 
     Raises:
-        UserError: a file that exists cannot be used, or the template is unknown.
+        UserError: a file that exists cannot be used, the template is unknown, or an image may give more
+            tokens than a record may have.
     """
-    lines = []
+    policy = model.policy
+    check_room(policy, recipe.data.max_tokens)
+    lines = [
+        f"images: {policy.name}, {policy.tokens.count} visual tokens a view,"
+        f" at most {policy.largest} an image"
+    ]
     missing = [source for source in (*recipe.data.train, *recipe.data.validation) if not _there(source)]
     for source in missing:
         lines.append(f"data: {source.path} or its image root is not on this machine")

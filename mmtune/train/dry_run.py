@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from mmtune.errors import UserError
-from mmtune.models.config import LanguageConfig, VisionConfig
+from mmtune.models.config import BETWEEN_NAMES, LanguageConfig, VisionConfig
 from mmtune.models.vlm import VisionLanguageModel
 from mmtune.train import checkpoints, stages
 from mmtune.train.dry_data import describe_data
+from mmtune.train.dry_projectors import describe_projectors
 from mmtune.train.memory import Shape, activations_gb, weights_gb
 from mmtune.train.objectives import get_objective
 from mmtune.train.settings import Recipe
@@ -24,7 +25,8 @@ def dry_run(recipe: Recipe) -> str:
     """Build the model on the meta device and check what is there.
 
     Returns:
-        The table of parts, what was checked, what is missing, and the memory of each GPU.
+        The table of parts, the projectors with their visual tokens, what was checked, what is missing, and
+        the memory of each GPU.
 
     Raises:
         UserError: something that is there cannot be used, such as a malformed record file.
@@ -32,9 +34,10 @@ def dry_run(recipe: Recipe) -> str:
     get_objective(recipe.objective)
     notes: list[str] = []
     model, tokenizer = _model(recipe, notes.append)
-    stages.apply(model, recipe.stage)
+    stages.apply(model, recipe.stage, seed=recipe.seed)
     rows = stages.part_rows(model.parts(), recipe.stage, recipe.optim)
     lines = [stages.render(rows, recipe.stage.name), ""]
+    lines += [*describe_projectors(model), ""]
     lines += [f"model: {note}" for note in notes]
     lines += describe_data(recipe, model, tokenizer)
     lines += ["", *_memory(recipe, model)]
@@ -65,20 +68,25 @@ def _model(recipe: Recipe, note: Callable[[str], None]) -> tuple[VisionLanguageM
 def _from_settings(
     recipe: Recipe, vision: VisionConfig, language: LanguageConfig, note: Callable[[str], None]
 ) -> tuple[VisionLanguageModel, Any]:
-    from mmtune.images.policies import get_policy
     from mmtune.models.language import empty_language
+    from mmtune.models.new_tokens import add_tokens
+    from mmtune.models.policy import fit_policy
     from mmtune.models.projectors import build_projector
     from mmtune.models.vision import build_vision
 
     config = replace(recipe.model, checkpoint=None).resolved()
     assert config.projector is not None and config.image_policy is not None
-    tower = build_vision(replace(vision, name=_settings_of(vision.name, note)), meta=True)
+    names = [_settings_of(name, note) for name in vision.source.split(BETWEEN_NAMES)]
+    tower = build_vision(vision.located(BETWEEN_NAMES.join(names)), meta=True)
     decoder = empty_language(_settings_of(language.name, note))
     width = decoder.get_input_embeddings().embedding_dim
     projector = build_projector(config.projector, tower.width, width, meta=True)
-    policy = get_policy(config.image_policy, tower.geometry, projector.out_tokens(tower.tokens))
+    policy = fit_policy(config.image_policy, config.images, tower, projector)
     model = VisionLanguageModel(tower, projector, decoder, policy, language.attention)
-    return model, _tokenizer(language.name, note)
+    tokenizer = _tokenizer(language.name, note)
+    if tokenizer is not None and language.add_tokens:
+        add_tokens(decoder, tokenizer, language.add_tokens)
+    return model, tokenizer
 
 
 def _settings_of(name: str, note: Callable[[str], None]) -> str:

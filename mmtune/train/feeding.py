@@ -9,6 +9,7 @@ from typing import Any
 
 from mmtune.data.loader import StepLoader, train_loader, validation_loader
 from mmtune.data.prepare import RecordEncoder
+from mmtune.data.room import check_room
 from mmtune.data.source import Source
 from mmtune.data.splits import open_splits
 from mmtune.errors import UserError
@@ -61,8 +62,14 @@ def feed(recipe: Recipe, splits: Splits, bundle: Bundle, engine: Engine) -> Feed
     """
     train, held_out = splits
     template = get_template(recipe.template, tokenizer=bundle.tokenizer)
+    check_room(bundle.policy, recipe.data.max_tokens)
     encoder = RecordEncoder(
-        bundle.tokenizer, template, bundle.policy, recipe.data.max_tokens, recipe.data.image_position
+        bundle.tokenizer,
+        template,
+        bundle.policy,
+        recipe.data.max_tokens,
+        recipe.data.image_position,
+        instructions=bundle.model.projector.reads_text,
     )
     out, optim = Path(recipe.out), recipe.optim
     place = {"rank": engine.rank, "world": engine.world}

@@ -11,12 +11,19 @@ import torch
 from mmtune.errors import UserError
 from mmtune.models.bundle import Bundle, build
 from mmtune.train import checkpoints, resume, stages, training_state
-from mmtune.train.agreement import GlobalStep, agreed_steps, demand_equal, demand_finite
+from mmtune.train.agreement import (
+    GlobalStep,
+    agreed_steps,
+    demand_equal,
+    demand_finite,
+    demand_whole_weights,
+)
 from mmtune.train.engines import make_engine
 from mmtune.train.engines.base import Engine
 from mmtune.train.feeding import Feeding, feed, open_data
 from mmtune.train.interrupt import StopRequest
 from mmtune.train.objectives import get_objective
+from mmtune.train.objectives.auxiliary import Auxiliary
 from mmtune.train.recipe import plain
 from mmtune.train.saving import Saver
 from mmtune.train.schedule import lr_factor
@@ -117,7 +124,9 @@ class _Run:
         recipe, model = self.recipe, bundle.model
         if recipe.engine.gradient_checkpointing:
             model.enable_gradient_checkpointing()
-        stages.apply(model, recipe.stage)
+        stages.apply(model, recipe.stage, seed=recipe.seed)
+        demand_whole_weights(model.adapters, self.engine)
+        self.auxiliary = Auxiliary(model, recipe.stage)
         stages.set_dtypes(model.parts(), learns=self.engine.weights_dtype, frozen=self.engine.dtype)
         rows = stages.part_rows(model.parts(), recipe.stage, recipe.optim)
         log.info("%s", stages.render(rows, recipe.stage.name))
@@ -181,15 +190,20 @@ class _Run:
         recipe, engine, progress = self.recipe, self.engine, self.progress
         rates = self._set_rates(step.own.index)
         share = 1.0 / max(step.supervised, 1)
-        sums = []
+        sums, extras = [], []
         for number, batch in enumerate(step.own.batches):
             with engine.row(last=number == len(step.own.batches) - 1):
                 with engine.autocast():
-                    row = self.objective(engine.wrapped, engine.place(batch))
-                engine.backward(row * share)
+                    placed = engine.place(batch)
+                    row = self.objective(engine.wrapped, placed)
+                    extra = self.auxiliary(placed)
+                engine.backward((row + extra) * share)
             sums.append(row.detach())
+            extras.append(extra.detach())
         rows = torch.stack(sums).tolist()
-        loss = engine.sum(sum(rows))[0] * share
+        loss, auxiliary = (
+            total * share for total in engine.sum(sum(rows), sum(torch.stack(extras).tolist()))
+        )
         demand_finite(loss, "loss", step, rows, engine)
         norm = engine.step()
         demand_finite(norm, "gradient", step, rows, engine)
@@ -208,6 +222,7 @@ class _Run:
             step.supervised,
             capacity,
             step.own.epoch,
+            {"auxiliary_loss": auxiliary} if self.auxiliary.terms else {},
         )
 
     def _set_rates(self, index: int) -> dict[str, float]:

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from mmtune.data.config import DataConfig
 from mmtune.errors import UserError
+from mmtune.models.adapters import ADAPTERS, make_adapter
 from mmtune.models.config import ModelConfig
 
 PARTS = ("vision", "projector", "language")
 """The parts of a model that a stage can teach, in the order of the data flow."""
 
-Learn = Literal["frozen", "full"]
+ADAPTERS_PART = "adapters"
+"""What the adapters of all parts are called together, in stage.lr and in optimiser groups."""
+
+OWN = ("frozen", "full")
+"""How a part's own weights can learn; every adapter's name is one more way for a part to learn."""
+
 EngineName = Literal["auto", "single", "ddp", "fsdp2", "zero1", "zero2", "zero3"]
 
 
@@ -27,28 +33,59 @@ class StageConfig:
 
     name: str = "tune"
     """Name of the stage, for logs and the checkpoint."""
-    learn: dict[str, Learn] = field(default_factory=lambda: {"projector": "full"})
-    """How each part (vision, projector, language) learns; a part that is not named is frozen."""
+    learn: dict[str, str] = field(default_factory=lambda: {"projector": "full"})
+    """How each part (vision, projector, language) learns: frozen, full, or by an adapter (lora, mole,
+    language_expert); a part that is not named is frozen."""
+    adapters: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Settings of each part's adapter, as ``language: {rank: 16}``: see docs/models.md."""
     lr: dict[str, float] = field(default_factory=dict)
-    """Learning rate of single parts, where it differs from optim.lr."""
+    """Learning rate of single parts, where it differs from optim.lr; ``adapters`` is that of all adapters."""
 
     def __post_init__(self) -> None:
-        for key, mapping in (("stage.learn", self.learn), ("stage.lr", self.lr)):
+        for key, known, mapping in (
+            ("stage.learn", PARTS, self.learn),
+            ("stage.adapters", PARTS, self.adapters),
+            ("stage.lr", (*PARTS, ADAPTERS_PART), self.lr),
+        ):
             for part in mapping:
-                _check(part in PARTS, f"{key}.{part}", f"names no part; the parts are {', '.join(PARTS)}")
+                _check(part in known, f"{key}.{part}", f"names no part; the parts are {', '.join(known)}")
+        for part, how in self.learn.items():
+            _check(
+                how in OWN or how in ADAPTERS,
+                f"stage.learn.{part}",
+                f"must be one of {', '.join((*OWN, *ADAPTERS))}, got {how!r}",
+            )
         self.learn = {part: self.learn.get(part, "frozen") for part in PARTS}
         _check(
             any(how != "frozen" for how in self.learn.values()),
             "stage.learn",
             "freezes every part: nothing would learn",
         )
+        for part in self.adapters:
+            _check(
+                self.learn[part] not in OWN,
+                f"stage.adapters.{part}",
+                f"is for an adapter, and stage.learn.{part} is {self.learn[part]}",
+            )
+        own = {part for part in PARTS if self.learn[part] == "full"}
+        for part, kind in self.adapted().items():
+            if make_adapter(part, kind, self.adapters.get(part, {})).tunes_base:
+                own.add(part)
+        self.own_weights: frozenset[str] = frozenset(own)
+        """Parts whose own weights learn."""
         for part, rate in self.lr.items():
             _check(rate >= 0, f"stage.lr.{part}", f"must not be negative, got {rate}")
             _check(
-                self.learn[part] != "frozen",
+                part in own or (part == ADAPTERS_PART and bool(self.adapted())),
                 f"stage.lr.{part}",
-                "gives a rate to a part that stage.learn freezes",
+                "gives a rate to a part that stage.learn freezes"
+                if part == ADAPTERS_PART or self.learn[part] == "frozen"
+                else "gives a rate to weights frozen under an adapter; its own is stage.lr.adapters",
             )
+
+    def adapted(self) -> dict[str, str]:
+        """The adapter of each part that learns by one."""
+        return {part: how for part, how in self.learn.items() if how not in OWN}
 
 
 @dataclass

@@ -10,7 +10,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from mmtune.models.vlm import VisionLanguageModel
+from mmtune.errors import UserError
+from mmtune.models.adapters import ADAPTERS, attach, make_adapter, naming
+from mmtune.models.vlm import ADAPTERS_PART, VisionLanguageModel
 from mmtune.train.settings import OptimConfig, StageConfig
 
 log = logging.getLogger(__name__)
@@ -18,14 +20,30 @@ log = logging.getLogger(__name__)
 
 def _freeze(model: VisionLanguageModel, part: str) -> None:
     model.set_trainable(part, False)
+    model.set_adapter_trainable(part, False)
 
 
 def _learn_all(model: VisionLanguageModel, part: str) -> None:
+    if part in model.adapters:
+        raise UserError(
+            f"the {part} part has a {model.adapters[part].kind} adapter from the checkpoint before",
+            f"stage.learn.{part}",
+            "set model.merge_adapters to train the merged weights",
+        )
     model.set_trainable(part, True)
 
 
-LEARN: dict[str, Callable[[VisionLanguageModel, str], None]] = {"frozen": _freeze, "full": _learn_all}
-"""How a part can learn; an adapter method adds its own entry."""
+def _learn_adapter(model: VisionLanguageModel, part: str) -> None:
+    model.set_trainable(part, model.adapters[part].tunes_base)
+    model.set_adapter_trainable(part, True)
+
+
+LEARN: dict[str, Callable[[VisionLanguageModel, str], None]] = {
+    "frozen": _freeze,
+    "full": _learn_all,
+    **dict.fromkeys(ADAPTERS, _learn_adapter),
+}
+"""How a part can learn: frozen, full, or by any adapter."""
 
 
 @dataclass(frozen=True)
@@ -39,18 +57,50 @@ class PartRow:
     lr: float | None
 
 
-def apply(model: VisionLanguageModel, stage: StageConfig) -> None:
-    """Freeze or unfreeze each part as the stage says, and set training and evaluation modes."""
+def apply(model: VisionLanguageModel, stage: StageConfig, *, seed: int = 0) -> None:
+    """Freeze or unfreeze each part as the stage says, and set training and evaluation modes.
+
+    Adapters that the stage wants and the model lacks are put on it.
+
+    Args:
+        model: the model.
+        stage: what learns.
+        seed: of fresh adapters.
+
+    Raises:
+        UserError: an adapter of the model is another than the stage's, or one does not fit the model.
+    """
+    for part, kind in stage.adapted().items():
+        _put_on(model, part, kind, stage, seed)
     for part in model.parts():
         LEARN[stage.learn[part]](model, part)
     set_training_mode(model, stage)
+
+
+def _put_on(model: VisionLanguageModel, part: str, kind: str, stage: StageConfig, seed: int) -> None:
+    wanted = make_adapter(part, kind, stage.adapters.get(part, {}))
+    present = model.adapters.get(part)
+    if present is None:
+        attach(model, wanted, seed=seed)
+    elif (present.kind, present.settings) != (wanted.kind, wanted.settings):
+        raise UserError(
+            f"the stage wants {wanted.kind} {wanted.settings}, the checkpoint has {present.kind}"
+            f" {present.settings}",
+            f"stage.learn.{part}",
+            "use the checkpoint's settings, or set model.merge_adapters to start a new adapter",
+        )
 
 
 def set_training_mode(model: VisionLanguageModel, stage: StageConfig) -> None:
     """Training mode for parts that learn, evaluation mode (no dropout) for frozen ones."""
     model.train()
     for name, part in model.parts().items():
-        part.train(stage.learn[name] != "frozen")
+        part.train(name in stage.own_weights)
+        if name in stage.adapted():
+            for module in naming.adapter_modules(part):
+                module.train()
+            for _, wrapper in naming.wrappers(part):
+                wrapper.training = True  # not what it wraps
         for module in part.modules():
             if getattr(module, "gradient_checkpointing", False):
                 # a frozen layer is recomputed, too, and transformers asks the layer's own flag for that
@@ -69,20 +119,29 @@ def set_dtypes(parts: Mapping[str, nn.Module], *, learns: torch.dtype, frozen: t
 
 
 def learning_rate(stage: StageConfig, optim: OptimConfig, part: str) -> float | None:
-    """Peak learning rate of a part; None where it is frozen."""
-    return None if stage.learn[part] == "frozen" else stage.lr.get(part, optim.lr)
+    """Peak learning rate of a part, or of ``adapters``; None where it is frozen."""
+    learns = bool(stage.adapted()) if part == ADAPTERS_PART else part in stage.own_weights
+    return stage.lr.get(part, optim.lr) if learns else None
 
 
 def part_rows(parts: Mapping[str, nn.Module], stage: StageConfig, optim: OptimConfig) -> list[PartRow]:
-    """The table of parts as data; weights that are tied or shared count once."""
+    """The table of parts as data, adapters last; weights that are tied or shared count once."""
     rows, seen = [], set[int]()
+    added: list[nn.Parameter] = []
     for name, part in parts.items():
-        own = [p for p in part.parameters() if id(p) not in seen]
+        own = [p for p in naming.own_parameters(part) if id(p) not in seen]
         seen.update(id(p) for p in own)
-        trainable = sum(p.numel() for p in own if p.requires_grad)
-        rate = learning_rate(stage, optim, name)
-        rows.append(PartRow(name, sum(p.numel() for p in own), trainable, stage.learn[name], rate))
+        added += naming.adapter_parameters(part)
+        rows.append(_row(name, own, stage.learn[name], learning_rate(stage, optim, name)))
+    if added:
+        how = ", ".join(f"{kind} on {part}" for part, kind in stage.adapted().items()) or "frozen"
+        rows.append(_row(ADAPTERS_PART, added, how, learning_rate(stage, optim, ADAPTERS_PART)))
     return rows
+
+
+def _row(name: str, parameters: list[nn.Parameter], how: str, rate: float | None) -> PartRow:
+    trainable = sum(p.numel() for p in parameters if p.requires_grad)
+    return PartRow(name, sum(p.numel() for p in parameters), trainable, how, rate)
 
 
 def render(rows: list[PartRow], stage_name: str) -> str:
@@ -117,9 +176,14 @@ def param_groups(model: nn.Module, stage: StageConfig, optim: OptimConfig) -> li
         AdamW groups with the extra keys ``part`` and ``peak_lr``.
     """
     groups: dict[tuple[str, bool], list[nn.Parameter]] = {}
+    wrapped = {name for name, _ in naming.wrappers(model)}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
-            part = name.removeprefix("module.").split(".")[0]
+            part = (
+                ADAPTERS_PART
+                if naming.is_adapters(name, wrapped)
+                else name.removeprefix("module.").split(".")[0]
+            )
             groups.setdefault((part, parameter.ndim >= 2), []).append(parameter)
     result = []
     for (part, decays), parameters in groups.items():

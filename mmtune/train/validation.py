@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,8 +15,9 @@ from mmtune.data.loader import StepLoader
 from mmtune.data.source import Source
 from mmtune.errors import UserError
 from mmtune.images.decoding import load_image
+from mmtune.images.video import load_clip
 from mmtune.models.bundle import Bundle
-from mmtune.records import Record
+from mmtune.records import ImageRef, Record
 from mmtune.train import stages
 from mmtune.train.agreement import agreed_steps
 from mmtune.train.engines.base import Engine
@@ -93,11 +95,8 @@ class Validation:
         for source, record in chosen:
             turns = _first_question(record)
             images = record.images[: sum(turn.placeholders for turn in turns)]
-            requests.append(
-                Request(
-                    [partial(load_image, source.image_root, image) for image in images], turns, id=record.id
-                )
-            )
+            opened = [partial(self._open, source.image_root, image) for image in images]
+            requests.append(Request(opened, turns, id=record.id))
             truth = record.turns[len(turns)].text
             rows.append({"id": record.id, "prompt": turns[-1].text, "truth": truth})
         decoder = Decoder(self.bundle)
@@ -106,6 +105,14 @@ class Validation:
                 requests, Settings(max_new_tokens=self.recipe.validation.sample_tokens), failures={}
             )
         return [{**row, "answer": completion.text} for row, completion in zip(rows, completions, strict=True)]
+
+    def _open(self, root: Path, image: ImageRef) -> Any:
+        """An image, or the frames of a video as training sees them."""
+        from mmtune.decode.requests import Clip
+
+        if image.video:
+            return Clip(tuple(load_clip(root, image, self.bundle.policy)))
+        return load_image(root, image)
 
 
 def _first_question(record: Record) -> tuple[Any, ...]:

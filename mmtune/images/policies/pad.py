@@ -9,7 +9,8 @@ from torch import Tensor
 
 from mmtune.images.fitting import fit_view, pad_to_square, view_pixels
 from mmtune.images.geometry import ViewGeometry, ViewTokens
-from mmtune.images.policies.base import SingleViewPolicy
+from mmtune.images.policies.base import Project, SingleViewPolicy
+from mmtune.images.settings import ImagesConfig
 
 
 class PadPolicy(SingleViewPolicy):
@@ -17,8 +18,14 @@ class PadPolicy(SingleViewPolicy):
 
     name: ClassVar[str] = "pad"
 
-    def __init__(self, geometry: ViewGeometry, tokens: ViewTokens) -> None:
-        super().__init__(geometry, tokens)
+    def __init__(
+        self,
+        geometry: ViewGeometry,
+        tokens: ViewTokens,
+        settings: ImagesConfig | None = None,
+        project: Project | None = None,
+    ) -> None:
+        super().__init__(geometry, tokens, settings, project)
         # Truncated, not rounded: released LLaVA models were trained with (122, 116, 104).
         red, green, blue = (int(mean * 255) for mean in geometry.mean)
         self.colour = (red, green, blue)

@@ -11,14 +11,22 @@ import torch
 
 from mmtune.errors import UserError
 from mmtune.images.geometry import ViewGeometry
-from mmtune.images.policies import get_policy
 from mmtune.models.bundle import Bundle, Reference, reference_to
-from mmtune.models.checkpoint import storage
+from mmtune.models.checkpoint import adapters, storage
 from mmtune.models.checkpoint.manifest import MANIFEST, read_manifest
-from mmtune.models.config import LanguageConfig, ModelConfig, ProjectorConfig, VisionConfig
+from mmtune.models.config import (
+    BETWEEN_NAMES,
+    ImagesConfig,
+    LanguageConfig,
+    ModelConfig,
+    ProjectorConfig,
+    VisionConfig,
+)
 from mmtune.models.files import fingerprint
 from mmtune.models.language import empty_language, load_language, load_tokenizer
-from mmtune.models.projectors import build_projector
+from mmtune.models.new_tokens import add_tokens
+from mmtune.models.policy import fit_policy
+from mmtune.models.projectors import build_projector, full_settings
 from mmtune.models.vision import PREFIX, VisionTower, build_vision, restore_vision
 from mmtune.models.vlm import PARTS, VisionLanguageModel
 
@@ -56,15 +64,17 @@ def load(folder: str | Path, *, meta: bool = False, references: Mapping[str, str
     else:
         if not meta:
             _check_language(path, parts["language"])
-        stored = replace(config.language, name=str(path / "language"), dtype="auto")
+        stored = replace(config.language, name=str(path / "language"), dtype="auto", add_tokens=[])
         language, tokenizer = load_language(stored, meta=meta)
     entry = parts["projector"]
     projector = build_projector(config.projector, entry["vision_width"], entry["language_width"], meta=meta)
+    policy = fit_policy(config.image_policy, config.images, vision, projector)
     if not meta:
         storage.load_tensors(projector, _files(path, entry), "projector")
-    policy = get_policy(config.image_policy, vision.geometry, projector.out_tokens(vision.tokens))
     model = VisionLanguageModel(vision, projector, language, policy, config.language.attention)
-    return Bundle(model, tokenizer, content["template"], policy, config, source=path, references=known)
+    bundle = Bundle(model, tokenizer, content["template"], policy, config, source=path, references=known)
+    adapters.restore(path, content.get("adapters", {}), bundle, meta=meta)
+    return bundle
 
 
 def start_from(config: ModelConfig, *, template: str, meta: bool = False) -> Bundle:
@@ -79,46 +89,61 @@ def start_from(config: ModelConfig, *, template: str, meta: bool = False) -> Bun
         UserError: as ``load``, and if the recipe describes other parts than the checkpoint has.
     """
     assert config.checkpoint is not None
-    named = {"vision": config.vision, "language": config.language}
-    references = {part: settings.name for part, settings in named.items() if settings is not None}
+    references = {}
+    if config.vision is not None:
+        references["vision"] = config.vision.source
+    if config.language is not None:
+        references["language"] = config.language.name
     bundle = load(config.checkpoint, meta=meta, references=references)
+    if config.merge_adapters:
+        adapters.fold(bundle)
     own = bundle.config
     assert own.vision and own.projector and own.language
-    for key, wanted, has in _differences(config, own):
+    for key, wanted, has in _differences(config, own, bundle.model.vision.geometry.size):
         raise UserError(
             f"the recipe says {wanted!r}, the checkpoint was trained with {has!r}",
             key,
             "leave the key out, or start from backbones instead of the checkpoint",
         )
     if config.language is not None:
+        if config.language.add_tokens:
+            add_tokens(bundle.model.language, bundle.tokenizer, config.language.add_tokens)
+            bundle.references.pop("language", None)
         own = replace(own, language=replace(own.language, attention=config.language.attention))
         bundle.model.kernel = config.language.attention
         if config.language.dtype != "auto" and not meta:
             bundle.model.language.to(getattr(torch, config.language.dtype))
-    if config.image_policy is not None and config.image_policy != own.image_policy:
-        tokens = bundle.model.projector.out_tokens(bundle.model.vision.tokens)
-        bundle.policy = get_policy(config.image_policy, bundle.model.vision.geometry, tokens)
-        bundle.model.policy = bundle.policy
-        own = replace(own, image_policy=config.image_policy)
+    policy = config.image_policy or own.image_policy
+    own = replace(own, image_policy=policy, images=config.images or own.images)
+    assert own.image_policy
+    bundle.policy = fit_policy(own.image_policy, own.images, bundle.model.vision, bundle.model.projector)
+    bundle.model.policy = bundle.policy
     bundle.config = replace(own, checkpoint=config.checkpoint)
     bundle.template = template
     return bundle
 
 
-def _differences(config: ModelConfig, own: ModelConfig) -> list[tuple[str, Any, Any]]:
+def _differences(config: ModelConfig, own: ModelConfig, size: int) -> list[tuple[str, Any, Any]]:
     """Keys in which a recipe describes another model than the checkpoint's: (key, wanted, has)."""
     assert own.vision and own.projector
     pairs: list[tuple[str, Any, Any]] = []
     if config.vision is not None:
         pairs += [
             (f"model.vision.{k}", getattr(config.vision, k), getattr(own.vision, k))
-            for k in ("layer", "select")
+            for k in ("layer", "select", "final_norm", "fuse")
         ]
+        ours, its = ([(t.layer, t.final_norm) for t in c.towers or ()] for c in (config.vision, own.vision))
+        pairs.append(("model.vision.towers", ours, its))
+        if config.vision.image_size is not None:
+            pairs.append(("model.vision.image_size", config.vision.image_size, size))
     if config.projector is not None:
         pairs += [
             (f"model.projector.{k}", getattr(config.projector, k), getattr(own.projector, k))
             for k in ("name", "depth")
         ]
+        if config.projector.name == own.projector.name:
+            mine, theirs = full_settings(config.projector), full_settings(own.projector)
+            pairs.append(("model.projector.settings", mine, theirs))
     return [pair for pair in pairs if pair[1] != pair[2]]
 
 
@@ -131,6 +156,7 @@ def _config(content: dict[str, Any], path: Path) -> ModelConfig:
             projector=ProjectorConfig(**stored["projector"]),
             language=LanguageConfig(**stored["language"]),
             image_policy=content["image_policy"],
+            images=ImagesConfig(**(stored.get("images") or {})),
         )
     except (KeyError, TypeError) as error:
         raise UserError(f"the checkpoint's {MANIFEST} is damaged at model: {error}", str(path)) from error
@@ -141,7 +167,7 @@ def _located(part: str, reference: Reference | None, moved: str | None, *, meta:
     if reference is None:
         raise UserError(f"the checkpoint holds no {part} weights and refers to none", part, "save it again")
     candidates = [moved] if moved else [reference.name, *([reference.folder] if reference.folder else [])]
-    name = next((c for c in candidates if Path(c.removeprefix(PREFIX)).expanduser().is_dir()), candidates[0])
+    name = next((c for c in candidates if _is_here(c)), candidates[0])
     if meta or reference.sha256 is None:
         return name
     now = fingerprint(name)
@@ -154,6 +180,11 @@ def _located(part: str, reference: Reference | None, moved: str | None, *, meta:
     return name
 
 
+def _is_here(name: str) -> bool:
+    """Whether a folder, or each of several, is on this machine."""
+    return all(Path(one.removeprefix(PREFIX)).expanduser().is_dir() for one in name.split(BETWEEN_NAMES))
+
+
 def _files(path: Path, entry: dict[str, Any]) -> list[Path]:
     return [path / name for name in sorted(entry["files"])]
 
@@ -163,13 +194,14 @@ def _load_vision(
 ) -> VisionTower:
     """The tower, from the checkpoint's own weights or from ``source``."""
     if source is not None:
-        return build_vision(replace(config, name=source), meta=meta)
+        return build_vision(config.located(source), meta=meta)
     tower = restore_vision(
         entry["library"],
         entry["config"],
         ViewGeometry(**entry["geometry"]),
         layer=config.layer,
         select=config.select,
+        final_norm=config.final_norm,
         meta=meta,
     )
     if not meta:

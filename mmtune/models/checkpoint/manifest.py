@@ -11,6 +11,8 @@ from mmtune.models.vlm import PARTS
 
 FORMAT = 1
 """Version of the folder's layout; it goes up when an older mmtune could not read a newer folder."""
+FORMAT_WITH_ADAPTERS = 2
+"""Version of a folder with adapters, which an mmtune that knows none must not read without them."""
 MANIFEST = "mmtune.json"
 
 _NEEDED = {
@@ -40,9 +42,10 @@ def read_manifest(folder: str | Path) -> dict[str, Any]:
             if inside
             else "give a checkpoint's own folder",
         )
-    if content.get("format") != FORMAT:
+    if content.get("format") not in (FORMAT, FORMAT_WITH_ADAPTERS):
         raise UserError(
-            f"the checkpoint has format {content.get('format')!r}, this mmtune reads {FORMAT}",
+            f"the checkpoint has format {content.get('format')!r}, this mmtune reads {FORMAT} and"
+            f" {FORMAT_WITH_ADAPTERS}",
             str(folder),
             "use the mmtune version that wrote it, or a newer one",
         )

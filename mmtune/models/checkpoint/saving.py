@@ -15,11 +15,12 @@ from torch import Tensor
 
 from mmtune.batch import IMAGE_TOKEN_ID
 from mmtune.errors import UserError
+from mmtune.models.adapters import naming
 from mmtune.models.bundle import Bundle, Reference
-from mmtune.models.checkpoint import storage
-from mmtune.models.checkpoint.manifest import FORMAT, MANIFEST
+from mmtune.models.checkpoint import adapters, storage
+from mmtune.models.checkpoint.manifest import FORMAT, FORMAT_WITH_ADAPTERS, MANIFEST
 from mmtune.models.files import file_sha256, fingerprint
-from mmtune.models.vlm import PARTS
+from mmtune.models.vlm import ADAPTERS_PART, PARTS
 
 Tensors = Mapping[str, Mapping[str, Tensor]]
 
@@ -39,7 +40,8 @@ def save(
         folder: must not exist yet, or be empty.
         bundle: what to save.
         manifest: what the caller wants remembered (recipe, data hashes, step, …), as JSON values.
-        include: parts whose weights are written; the others are referred to. By default all.
+        include: parts whose weights are written; the others are referred to. By default all. Adapters are
+            always written.
         tensors: weights by part and name, from an engine that shards them; by default the model's own.
         shard_bytes: largest weight file.
 
@@ -55,6 +57,7 @@ def save(
         raise UserError(
             f"there is no part {sorted(unknown)[0]!r}", "checkpoint", f"the parts are {', '.join(PARTS)}"
         )
+    adapters.demand_whole_numbers(bundle, kept)
     content = _describe(bundle)
     if clash := set(content) & set(manifest or {}):
         raise ValueError(f"the manifest's key {sorted(clash)[0]!r} is written by the checkpoint itself")
@@ -72,6 +75,8 @@ def save(
                 names = storage.write_tensors(place, weights, shard_bytes=shard_bytes)
                 entry["files"] = {f"{part}/{name}": file_sha256(place / name) for name in names}
                 entry["dtype"] = storage.dtype_name(weights)
+        given = None if tensors is None else tensors.get(ADAPTERS_PART, {})
+        content |= adapters.write(temporary, bundle, given)
         dtype = content["parts"]["language"].get("dtype") or _held_dtype(bundle.model.language)
         _write_language_settings(temporary / "language", bundle, dtype)
         storage.write_json(temporary / MANIFEST, content | dict(manifest or {}))
@@ -84,15 +89,15 @@ def _describe(bundle: Bundle) -> dict[str, Any]:
     assert config.vision and config.projector and config.language
     vision = model.vision
     return {
-        "format": FORMAT,
+        "format": FORMAT_WITH_ADAPTERS if model.adapters else FORMAT,
         "template": bundle.template,
         "image_policy": bundle.policy.name,
         "image_token": {"placeholder": "<image>", "id": IMAGE_TOKEN_ID, "count": bundle.policy.tokens.count},
-        "model": asdict(replace(config, checkpoint=None)),
+        "model": asdict(replace(config, checkpoint=None, merge_adapters=False)),
         "parts": {
             "vision": {
                 "class": type(vision).__name__,
-                "source": config.vision.name,
+                "source": config.vision.source,
                 "geometry": asdict(vision.geometry),
                 **vision.describe(),
             },
@@ -118,7 +123,7 @@ def _parent(bundle: Bundle) -> dict[str, str] | None:
 
 def _versions() -> dict[str, str]:
     found = {"python": platform.python_version()}
-    for package in ("mmtune", "torch", "transformers", "open_clip_torch", "safetensors"):
+    for package in ("mmtune", "torch", "transformers", "open_clip_torch", "peft", "safetensors"):
         try:
             found[package] = version(package)
         except PackageNotFoundError:
@@ -128,7 +133,7 @@ def _versions() -> dict[str, str]:
 
 def _reference(bundle: Bundle, part: str, kept: Collection[str]) -> Reference | None:
     """Where a part's unchanged weights are, or None once it was trained."""
-    trained = any(parameter.requires_grad for parameter in bundle.model.parts()[part].parameters())
+    trained = any(p.requires_grad for p in naming.own_parameters(bundle.model.parts()[part]))
     reference = None if trained else bundle.references.get(part)
     if part not in kept:
         if reference is None:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from mmtune.errors import UserError
+from mmtune.models.adapters import naming
 
 SHARD_BYTES = 5_000_000_000
 """Largest weight file written; a single larger tensor still gets a file of its own."""
@@ -80,10 +81,13 @@ def write_json(file: Path, content: Any) -> None:
 
 
 def own_tensors(module: nn.Module) -> dict[str, Tensor]:
-    """Parameters and persistent buffers of a module by name, tied ones once under their first name."""
+    """Parameters and persistent buffers of a module by their name in files, without those of adapters.
+
+    Tied ones come once, under their first name.
+    """
     seen: set[int] = set()
     found: dict[str, Tensor] = {}
-    for name, tensor in module.state_dict(keep_vars=True).items():
+    for name, tensor in naming.own_state(module).items():
         if id(tensor) not in seen:
             seen.add(id(tensor))
             found[name] = tensor
@@ -122,11 +126,13 @@ def write_tensors(
         index = {"metadata": {"total_size": total}, "weight_map": places}
         write_json(folder / "model.safetensors.index.json", index)
     for file, shard in zip(files, shards, strict=True):
-        save_file({name: _plain(t) for name, t in shard.items()}, folder / file, metadata={"format": "pt"})
+        save_file(
+            {name: plain_tensor(t) for name, t in shard.items()}, folder / file, metadata={"format": "pt"}
+        )
     return files
 
 
-def _plain(tensor: Tensor) -> Tensor:
+def plain_tensor(tensor: Tensor) -> Tensor:
     """The tensor on the CPU, in storage of its own, as safetensors asks for."""
     plain = tensor.detach().to("cpu").contiguous()
     return plain.clone() if plain.untyped_storage().nbytes() != plain.nbytes else plain
@@ -152,11 +158,24 @@ def load_tensors(module: nn.Module, files: list[Path], part: str) -> None:
     Raises:
         UserError: as ``read_shapes`` and ``check_shapes``.
     """
-    check_shapes(own_tensors(module), read_shapes(files), part, str(files[0].parent))
+    own = own_tensors(module)
+    check_shapes(own, read_shapes(files), part, str(files[0].parent))
+    for name, tensor in read_tensors(files).items():
+        with torch.no_grad():
+            own[name].copy_(tensor)
+
+
+def read_tensors(files: Iterable[Path]) -> dict[str, Tensor]:
+    """All tensors of some safetensors files.
+
+    Raises:
+        UserError: as ``read_shapes``.
+    """
+    tensors: dict[str, Tensor] = {}
     for file in files:
         with _opened(file) as stream:
-            tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118 (no mapping)
-        module.load_state_dict(tensors, strict=False)
+            tensors |= {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118 (no mapping)
+    return tensors
 
 
 def check_shapes(expected: Mapping[str, Tensor], saved: Shapes, part: str, where: str) -> None:

@@ -13,8 +13,8 @@ from mmtune.models.kernels.flash import flash_documents
 from mmtune.models.kernels.sdpa import sdpa_documents
 
 Kernel = Callable[..., torch.Tensor]
-"""``(query, key, value, lengths, *, scale, window, dropout)`` with (tokens, heads, head width) tensors, key
-and value possibly with fewer heads; returns (tokens, heads, head width)."""
+"""``(query, key, value, lengths, *, scale, window, dropout, softcap=None)`` with (tokens, heads, head width)
+tensors, key and value possibly with fewer heads; returns (tokens, heads, head width)."""
 
 KERNELS: dict[str, Kernel] = {"sdpa": sdpa_documents, "flash": flash_documents}
 

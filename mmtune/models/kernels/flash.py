@@ -17,6 +17,7 @@ def flash_documents(
     scale: float | None,
     window: int | None,
     dropout: float,
+    softcap: float | None = None,
 ) -> Tensor:
     """Causal attention inside each document by ``flash_attn_varlen_func``.
 
@@ -29,6 +30,7 @@ def flash_documents(
         scale: of the scores; None is 1 / sqrt(head width).
         window: tokens that a token sees, itself included; None is all before it.
         dropout: probability of dropping an attention weight.
+        softcap: bound that scores approach; None is none.
 
     Returns:
         (tokens, heads, head width).
@@ -50,6 +52,7 @@ def flash_documents(
         softmax_scale=scale,
         causal=True,
         window_size=(-1, -1) if window is None else (window - 1, 0),
+        **({} if softcap is None else {"softcap": softcap}),
     )
     return out.to(query.dtype)
 

@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from mmtune.models.kernels.capped import capped_attention
+
 
 def sdpa_documents(
     query: Tensor,
@@ -16,6 +18,7 @@ def sdpa_documents(
     scale: float | None,
     window: int | None,
     dropout: float,
+    softcap: float | None = None,
 ) -> Tensor:
     """Causal attention inside each document.
 
@@ -27,6 +30,7 @@ def sdpa_documents(
         scale: of the scores; None is 1 / sqrt(head width).
         window: tokens that a token sees, itself included; None is all before it.
         dropout: probability of dropping an attention weight.
+        softcap: bound that scores approach; None is none.
 
     Returns:
         (tokens, heads, head width).
@@ -41,15 +45,13 @@ def sdpa_documents(
     out = []
     for q, k, v in zip(query.split(lengths), key.split(lengths), value.split(lengths), strict=True):
         mask = _window_mask(q.shape[0], window, q.device)
-        document = F.scaled_dot_product_attention(
-            q.transpose(0, 1).unsqueeze(0),
-            k.transpose(0, 1).unsqueeze(0),
-            v.transpose(0, 1).unsqueeze(0),
-            attn_mask=mask,
-            dropout_p=dropout,
-            is_causal=mask is None,
-            scale=scale,
-        )
+        q, k, v = (x.transpose(0, 1).unsqueeze(0) for x in (q, k, v))
+        if softcap is not None:
+            document = capped_attention(q, k, v, mask, scale=scale, softcap=softcap, dropout=dropout)
+        else:
+            document = F.scaled_dot_product_attention(
+                q, k, v, attn_mask=mask, dropout_p=dropout, is_causal=mask is None, scale=scale
+            )
         out.append(document.squeeze(0).transpose(0, 1))
     return torch.cat(out).to(dtype)
 

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from mmtune.images.geometry import Grid
 from mmtune.models.config import ProjectorConfig
-from mmtune.models.projectors.base import Projector
+from mmtune.models.projectors.base import Projector, Text
 
 
 class LinearProjector(Projector):
@@ -16,6 +16,6 @@ class LinearProjector(Projector):
         super().__init__(config, vision_width, language_width)
         self.linear = nn.Linear(vision_width, language_width)
 
-    def forward(self, features: Tensor, grid: Grid | None, text: Tensor | None = None) -> Tensor:
+    def forward(self, features: Tensor, grid: Grid | None, text: Text | None = None) -> Tensor:
         """(views, tokens, vision_width) to (views, tokens, language_width)."""
-        return self.linear(features.to(self.linear.weight.dtype))
+        return self.linear(features.to(self.dtype))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
+import torch
 from torch import Tensor, nn
 
 from mmtune.errors import UserError
@@ -13,7 +15,83 @@ from mmtune.models.config import Select
 
 
 class VisionTower(nn.Module, ABC):
-    """A vision transformer read at one of its hidden states.
+    """Something that sees.
+
+    Args:
+        geometry: the view that the tower takes.
+        width: channels of a feature.
+    """
+
+    native: ClassVar[bool] = False
+    """Whether it also takes patch grids of each image's own shape."""
+
+    def __init__(self, *, geometry: ViewGeometry, width: int) -> None:
+        super().__init__()
+        self.geometry = geometry
+        self.width = width
+
+    @property
+    def grid(self) -> Grid:
+        """Patch grid of one view."""
+        return self.geometry.grid
+
+    @property
+    def tokens(self) -> ViewTokens:
+        """Features of one view."""
+        return ViewTokens(self.grid.cells, self.grid)
+
+    @abstractmethod
+    def describe(self) -> dict[str, Any]:
+        """``library`` and ``config`` that ``restore_vision`` rebuilds the tower from."""
+
+    @abstractmethod
+    def blocks(self) -> list[nn.Module]:
+        """The blocks that are run, the units of sharding and checkpointing."""
+
+    @abstractmethod
+    def unused(self) -> list[nn.Module | nn.Parameter]:
+        """What the features do not depend on: later blocks, the final norm, pooling heads."""
+
+    @abstractmethod
+    def enable_gradient_checkpointing(self) -> None:
+        """Recompute each block in the backward pass instead of keeping its activations."""
+
+    @abstractmethod
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Features of views.
+
+        Args:
+            pixels: (views, 3, size, size), normalised as ``geometry`` says.
+
+        Returns:
+            (views, ``tokens.count``, ``width``), patches in row-major order.
+        """
+
+    def encode_grids(self, patches: Tensor, grids: Sequence[Grid]) -> Tensor:
+        """Features of images of different shapes, all in one pass.
+
+        Args:
+            patches: (patches of all images, 3, patch, patch), the images end to end, each row by row.
+            grids: patch grid of each image.
+
+        Returns:
+            (patches of all images, ``width``), without class tokens.
+
+        Raises:
+            UserError: if this tower sees views of one size only.
+        """
+        raise UserError("this vision tower sees views of one size only", "model.image_policy")
+
+    def unused_parameters(self) -> list[nn.Parameter]:
+        """Parameters that must stay frozen: a gradient never reaches them, and DDP would wait for one."""
+        found: list[nn.Parameter] = []
+        for item in self.unused():
+            found.extend([item] if isinstance(item, nn.Parameter) else item.parameters())
+        return found
+
+
+class LayeredTower(VisionTower):
+    """A tower that is read at one of its hidden states.
 
     Args:
         geometry: the view that the tower takes.
@@ -22,6 +100,7 @@ class VisionTower(nn.Module, ABC):
         layer: hidden state to read, as in ``VisionConfig.layer``.
         select: which tokens to read, as in ``VisionConfig.select``.
         class_token: whether a class token stands in front of the patches.
+        registers: tokens between the class token and the patches, which are never read.
 
     Raises:
         UserError: if there is no such hidden state, or no class token to keep.
@@ -36,14 +115,17 @@ class VisionTower(nn.Module, ABC):
         layer: int,
         select: Select,
         class_token: bool,
+        registers: int = 0,
     ) -> None:
-        super().__init__()
-        self.geometry = geometry
-        self.width = width
+        super().__init__(geometry=geometry, width=width)
         self.class_token = class_token
+        self.before_patches = int(class_token) + registers
+        """Tokens in front of the patches."""
         self.select: Select = select
         self.depth = layer if layer >= 0 else layers + 1 + layer
         """Blocks that are run."""
+        self.is_last = self.depth == layers
+        """Whether all of them are."""
         if not 1 <= self.depth <= layers:
             raise UserError(
                 f"the vision tower has {layers} blocks, so there is no layer {layer}",
@@ -56,11 +138,6 @@ class VisionTower(nn.Module, ABC):
             )
 
     @property
-    def grid(self) -> Grid:
-        """Patch grid of one view."""
-        return self.geometry.grid
-
-    @property
     def tokens(self) -> ViewTokens:
         """Features of one view."""
         if self.select == "cls_patch":
@@ -68,42 +145,14 @@ class VisionTower(nn.Module, ABC):
         return ViewTokens(self.grid.cells, self.grid)
 
     @abstractmethod
-    def describe(self) -> dict[str, Any]:
-        """``library`` and ``config`` that ``restore_vision`` rebuilds the tower from."""
-
-    @abstractmethod
     def hidden_state(self, pixels: Tensor) -> Tensor:
-        """The chosen hidden state, (views, class token + patches, width), without a final norm."""
-
-    @abstractmethod
-    def blocks(self) -> list[nn.Module]:
-        """The transformer blocks that are run, the units of sharding and checkpointing."""
-
-    @abstractmethod
-    def unused(self) -> list[nn.Module | nn.Parameter]:
-        """What the chosen hidden state does not depend on: later blocks, the final norm, pooling heads."""
-
-    @abstractmethod
-    def enable_gradient_checkpointing(self) -> None:
-        """Recompute each block in the backward pass instead of keeping its activations."""
-
-    def unused_parameters(self) -> list[nn.Parameter]:
-        """Parameters that must stay frozen: a gradient never reaches them, and DDP would wait for one."""
-        found: list[nn.Parameter] = []
-        for item in self.unused():
-            found.extend([item] if isinstance(item, nn.Parameter) else item.parameters())
-        return found
+        """The chosen hidden state, (views, tokens before the patches + patches, width)."""
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """Features of views.
-
-        Args:
-            pixels: (views, 3, size, size), normalised as ``geometry`` says.
-
-        Returns:
-            (views, ``tokens.count``, ``width``), patches in row-major order.
-        """
+        """(views, 3, size, size) to (views, ``tokens.count``, ``width``), patches in row-major order."""
         state = self.hidden_state(pixels)
-        if self.class_token and self.select == "patch":
-            return state[:, 1:]
-        return state
+        patches = state[:, self.before_patches :]
+        if self.select == "cls_patch":
+            # Without registers this is the state itself; they would stand between the two.
+            return state if self.before_patches == 1 else torch.cat([state[:, :1], patches], dim=1)
+        return patches

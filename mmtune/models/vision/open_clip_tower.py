@@ -1,7 +1,8 @@
-"""Vision transformers of open_clip, from open_clip's own folder layout or from the hub."""
+"""Vision parts of open_clip, from open_clip's own folder layout or from the hub."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from mmtune.errors import UserError
-from mmtune.images.geometry import ViewGeometry
+from mmtune.images.geometry import Grid, ViewGeometry
 from mmtune.models.config import Select, VisionConfig
 from mmtune.models.files import find_file, read_json
-from mmtune.models.vision.base import VisionTower
+from mmtune.models.pretrained import first_line
+from mmtune.models.vision.base import LayeredTower
+from mmtune.models.vision.open_clip_features import OpenClipFeatureTower
+from mmtune.models.vision.positions import resample
 from mmtune.models.vision.preprocessing import open_clip_geometry
 
 PREFIX = "open_clip:"
@@ -20,7 +24,7 @@ CONFIG_FILE = "open_clip_config.json"
 WEIGHT_FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
 
 
-class OpenClipTower(VisionTower):
+class OpenClipTower(LayeredTower):
     """An open_clip ``VisionTransformer``; hidden states are counted as transformers counts CLIP's.
 
     Args:
@@ -29,6 +33,7 @@ class OpenClipTower(VisionTower):
         geometry: the view that it takes.
         layer: hidden state to read, as in ``VisionConfig.layer``.
         select: tokens to read, as in ``VisionConfig.select``.
+        final_norm: must be false.
     """
 
     def __init__(
@@ -39,7 +44,12 @@ class OpenClipTower(VisionTower):
         *,
         layer: int,
         select: Select,
+        final_norm: bool = False,
     ) -> None:
+        if final_norm:
+            raise UserError(
+                "CLIP's last hidden state has no final norm", "model.vision.final_norm", "leave it out"
+            )
         vision: dict[str, Any] = settings["vision_cfg"]
         core: Any = visual
         super().__init__(
@@ -90,15 +100,15 @@ class OpenClipTower(VisionTower):
         return torch.cat([out["image_intermediates_prefix"][0], out["image_intermediates"][0]], dim=1)
 
 
-def load_open_clip_tower(config: VisionConfig, *, meta: bool = False) -> OpenClipTower:
+def load_open_clip_tower(config: VisionConfig, *, meta: bool = False) -> LayeredTower:
     """The visual part of an open_clip model; its text part is never built or read.
 
     Args:
-        config: a name ``open_clip:<folder or hub name>``, layer and selection.
+        config: a name ``open_clip:<folder or hub name>``, layer, selection and size of the view.
         meta: build from the configuration alone, without weights, on the meta device.
 
     Raises:
-        UserError: if the model is missing, has no plain vision transformer, or its weights do not fit.
+        UserError: if the model is missing, gives no intermediate features, or its weights do not fit.
     """
     source = config.name.removeprefix(PREFIX)
     content = read_json(source, CONFIG_FILE)
@@ -109,26 +119,28 @@ def load_open_clip_tower(config: VisionConfig, *, meta: bool = False) -> OpenCli
             "give a folder that open_clip can read as local-dir:",
         )
     settings = content["model_cfg"]
-    preprocess = content.get("preprocess_cfg", {})
-    visual = _build(settings, source, meta=meta)
-    geometry = open_clip_geometry(
-        preprocess, size=_square(visual.image_size), patch=_square(visual.patch_size), source=source
-    )
+    own = _square(_vision_settings(settings, source).get("image_size", 224))
+    size = config.image_size or own
+    if size != own:
+        settings = settings | {"vision_cfg": settings["vision_cfg"] | {"image_size": size}}
+    visual = build_visual(settings, source, meta=meta)
     if not meta:
-        tensors = _visual_weights(source)
-        try:
-            visual.load_state_dict(tensors)
-        except RuntimeError as error:
-            lines = [line.strip() for line in str(error).splitlines()[1:2]]
-            raise UserError(
-                f"the open_clip weights do not fit {CONFIG_FILE}: {' '.join(lines)[:200].rstrip('.')}", source
-            ) from error
-    return OpenClipTower(visual, settings, geometry, layer=config.layer, select=config.select)
+        _load(visual, _visual_weights(source), source)
+    geometry = open_clip_geometry(content.get("preprocess_cfg", {}), size=size, patch=1, source=source)
+    return _tower(
+        visual, settings, geometry, layer=config.layer, select=config.select, final_norm=config.final_norm
+    )
 
 
 def new_open_clip_tower(
-    settings: dict[str, Any], geometry: ViewGeometry, *, layer: int, select: Select, meta: bool = False
-) -> OpenClipTower:
+    settings: dict[str, Any],
+    geometry: ViewGeometry,
+    *,
+    layer: int,
+    select: Select,
+    final_norm: bool = False,
+    meta: bool = False,
+) -> LayeredTower:
     """A tower of this configuration with fresh weights, to load saved ones into.
 
     Args:
@@ -136,28 +148,78 @@ def new_open_clip_tower(
         geometry: the view that it takes.
         layer: hidden state to read.
         select: tokens to read.
+        final_norm: whether the last state goes through the final norm.
         meta: build on the meta device.
     """
-    visual = _build(settings, "the checkpoint's vision config.json", meta=meta)
-    return OpenClipTower(visual, settings, geometry, layer=layer, select=select)
+    visual = build_visual(settings, "the checkpoint's vision config.json", meta=meta)
+    return _tower(visual, settings, geometry, layer=layer, select=select, final_norm=final_norm)
 
 
-def _build(settings: dict[str, Any], source: str, *, meta: bool) -> Any:
-    """The vision transformer that an open_clip ``model_cfg`` describes."""
-    vision = settings.get("vision_cfg") or {}
-    if vision.get("timm_model_name") or not isinstance(vision.get("layers"), int):
+def _tower(visual: Any, settings: dict[str, Any], geometry: ViewGeometry, **reading: Any) -> LayeredTower:
+    """The kind of tower that this visual part is."""
+    if hasattr(visual, "transformer"):
+        geometry = replace(geometry, patch=_square(visual.patch_size))
+        return OpenClipTower(visual, settings, geometry, **reading)
+    twin = build_visual(settings, "open_clip", meta=True)
+    return OpenClipFeatureTower(visual, twin, settings, geometry, **reading)
+
+
+def _vision_settings(settings: dict[str, Any], source: str) -> dict[str, Any]:
+    vision = settings.get("vision_cfg")
+    if not isinstance(vision, dict) or "embed_dim" not in settings:
         raise UserError(
-            "only open_clip's own vision transformers are supported, not timm models or ResNets",
-            source,
-            "use a ViT checkpoint",
+            "the model_cfg describes no vision part", source, f"give open_clip's own {CONFIG_FILE}"
         )
+    return vision
+
+
+def build_visual(settings: dict[str, Any], source: str, *, meta: bool) -> Any:
+    """The vision part that an open_clip ``model_cfg`` describes, at the size that it says.
+
+    Raises:
+        UserError: if open_clip cannot build it.
+    """
     from open_clip.model import _build_vision_tower
 
+    vision = _vision_settings(settings, source)
+    # The weights come out of the model's own files, never from timm's.
+    vision = {**vision, "timm_model_pretrained": False} if "timm_model_name" in vision else vision
     try:
         with torch.device("meta" if meta else "cpu"):
-            return _build_vision_tower(settings["embed_dim"], vision, settings.get("quick_gelu", False))
-    except (TypeError, KeyError) as error:
-        raise UserError(f"open_clip cannot build this model_cfg: {error}", source) from error
+            visual = _build_vision_tower(settings["embed_dim"], vision, settings.get("quick_gelu", False))
+            _resize_timm(visual, _square(visual.image_size))
+    except (TypeError, KeyError, RuntimeError, AssertionError) as error:
+        raise UserError(f"open_clip cannot build this model_cfg: {first_line(error)}", source) from error
+    if not hasattr(visual, "forward_intermediates"):
+        raise UserError("this vision part of open_clip gives no intermediate features", source, "use another")
+    return visual
+
+
+def _resize_timm(visual: Any, size: int) -> None:
+    """Make a timm vision transformer take views of this size; convolutional networks take any."""
+    trunk: Any = getattr(visual, "trunk", None)
+    patches = getattr(trunk, "patch_embed", None)
+    if hasattr(trunk, "set_input_size") and _pair(getattr(patches, "img_size", size)) != (size, size):
+        trunk.set_input_size((size, size))
+
+
+def _load(visual: Any, tensors: dict[str, Tensor], source: str) -> None:
+    """Copy weights, with position embeddings interpolated to the size that the visual part has."""
+    for name, before in (("positional_embedding", 1), ("trunk.pos_embed", None)):
+        wanted, saved = visual.state_dict().get(name), tensors.get(name)
+        if wanted is not None and saved is not None and wanted.shape != saved.shape:
+            flat, cells = saved.reshape(-1, saved.shape[-1]), wanted.shape[-2]
+            front = before if before is not None else int(flat.shape[0] - int(flat.shape[0] ** 0.5) ** 2)
+            side = round((cells - front) ** 0.5)
+            sized = resample(flat, Grid(side, side), before=front, antialias=True)
+            tensors[name] = sized.reshape(*saved.shape[:-2], -1, saved.shape[-1])
+    try:
+        visual.load_state_dict(tensors)
+    except RuntimeError as error:
+        lines = [line.strip() for line in str(error).splitlines()[1:2]]
+        raise UserError(
+            f"the open_clip weights do not fit {CONFIG_FILE}: {' '.join(lines)[:200].rstrip('.')}", source
+        ) from error
 
 
 def _visual_weights(source: str) -> dict[str, Tensor]:
@@ -200,9 +262,14 @@ def _read_bin(file: Path) -> dict[str, Tensor]:
     }
 
 
-def _square(pair: Any) -> int:
+def _pair(size: Any) -> tuple[int, int]:
+    """(height, width) of a size that may be one number."""
+    return (size[0], size[1]) if isinstance(size, (tuple, list)) else (size, size)
+
+
+def _square(size: Any) -> int:
     """The side of a square that open_clip keeps as (height, width)."""
-    height, width = pair if isinstance(pair, (tuple, list)) else (pair, pair)
+    height, width = _pair(size)
     if height != width:
         raise UserError(f"the tower takes {height}x{width} views, only square ones are supported")
     return int(height)

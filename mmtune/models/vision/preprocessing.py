@@ -6,35 +6,45 @@ import logging
 from typing import Any
 
 from mmtune.errors import UserError
-from mmtune.images.geometry import CLIP_MEAN, CLIP_STD, Fit, Resample, Triple, ViewGeometry
+from mmtune.images.geometry import CLIP_MEAN, CLIP_STD, Fit, Resample, ViewGeometry
+from mmtune.models.vision.families import FAMILIES
 
 log = logging.getLogger(__name__)
 
 _PILLOW_FILTERS: dict[int, Resample] = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic"}
-_HALF: Triple = (0.5, 0.5, 0.5)
 
 
 def transformers_geometry(
-    preprocessor: dict[str, Any] | None, *, family: str, size: int, patch: int, source: str
+    preprocessor: dict[str, Any] | None,
+    *,
+    family: str,
+    size: int,
+    patch: int,
+    source: str,
+    image_size: int | None = None,
 ) -> ViewGeometry:
     """The view that a transformers image processor makes.
 
     Args:
         preprocessor: content of ``preprocessor_config.json``, or None where there is none.
-        family: ``clip`` or ``siglip``, for the defaults of that family.
+        family: ``clip``, ``siglip``, ``siglip2``, ``dinov2``, for the defaults of that family.
         size: pixels of a view's side that the tower's position embeddings are made for.
         patch: pixels of a patch's side.
         source: where the tower comes from, for messages.
+        image_size: pixels of a view's side that the recipe asks for, if it does.
+
+    Returns:
+        The view. A margin that a processor cuts off (DINOv2's resizes to 256 and keeps 224) stays in it.
 
     Raises:
-        UserError: if the processor's resampling filter is unknown.
+        UserError: if the processor's resampling filter is unknown, or the view is smaller than a patch.
     """
-    mean, std = (CLIP_MEAN, CLIP_STD) if family == "clip" else (_HALF, _HALF)
-    fit: Fit = "crop" if family == "clip" else "stretch"
+    kind = FAMILIES.get(family) or FAMILIES[f"{family}_vision_model"]
+    mean, std, fit = kind.mean, kind.std, kind.fit
     resample: Resample = "bicubic"
     if preprocessor is None:
-        log.warning("%s has no preprocessor_config.json; using the defaults of %s", source, family)
-        return ViewGeometry(size, patch, mean, std, resample, fit)
+        log.warning("%s has no preprocessor_config.json; using the defaults of %s", source, kind.name)
+        return ViewGeometry(image_size or size, patch, mean, std, resample, fit)
     settings = preprocessor.get("image_processor", preprocessor)
     if settings.get("do_normalize", True):
         mean, std = tuple(settings.get("image_mean", mean)), tuple(settings.get("image_std", std))
@@ -44,9 +54,11 @@ def transformers_geometry(
     if code not in _PILLOW_FILTERS:
         raise UserError(f"the resampling filter {code!r} is unknown", f"preprocessor_config.json of {source}")
     stated = _side(settings.get("crop_size")) or _side(settings.get("size"))
-    if stated is not None and stated != size:
+    if kind.any_size:
+        size = stated or size
+    elif stated is not None and stated != size:
         log.warning("%s: the preprocessor says %d pixels, the tower is made for %d", source, stated, size)
-    return ViewGeometry(size, patch, mean, std, _PILLOW_FILTERS[code], fit)
+    return ViewGeometry(image_size or size, patch, mean, std, _PILLOW_FILTERS[code], fit)
 
 
 def open_clip_geometry(preprocess: dict[str, Any], *, size: int, patch: int, source: str) -> ViewGeometry:
@@ -62,12 +74,12 @@ def open_clip_geometry(preprocess: dict[str, Any], *, size: int, patch: int, sou
         UserError: if the resize mode is one that no policy makes.
     """
     mode = preprocess.get("resize_mode", "shortest")
-    fits: dict[str, Fit] = {"shortest": "crop", "squash": "stretch"}
+    fits: dict[str, Fit] = {"shortest": "crop", "squash": "stretch", "longest": "contain"}
     if mode not in fits:
         raise UserError(
             f"the resize mode {mode!r} is not supported",
             f"open_clip_config.json of {source}",
-            "use shortest or squash",
+            f"use {', '.join(fits)}",
         )
     return ViewGeometry(
         size,

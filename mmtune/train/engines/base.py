@@ -31,6 +31,12 @@ PartStates = dict[str, dict[str, Tensor]]
 """Full tensors on the CPU by part and by name inside the part."""
 
 
+def state_of(model: nn.Module, part: str) -> dict[str, Tensor]:
+    """Weights of a part as the model holds them, by their name in a checkpoint's files."""
+    find: Callable[[str], dict[str, Tensor]] = model.state_of  # type: ignore[assignment]
+    return find(part)
+
+
 class EngineError(RuntimeError):
     """The engine is not what the recipe asked for; never passed over in silence."""
 

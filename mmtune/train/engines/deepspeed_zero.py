@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from mmtune.errors import UserError
-from mmtune.train.engines.base import Engine, EngineError, GroupsOf, PartStates
+from mmtune.train.engines.base import Engine, EngineError, GroupsOf, PartStates, state_of
 from mmtune.train.engines.topology import Topology
 from mmtune.train.settings import EngineConfig
 
@@ -54,7 +54,18 @@ class _Zero(Engine):
         eps: float,
         clip: float | None,
     ) -> None:
-        """Hand the model and its optimiser to DeepSpeed and check which stage came out."""
+        """Hand the model and its optimiser to DeepSpeed and check which stage came out.
+
+        Raises:
+            UserError: if the image policy lets ranks call the model's parts in different orders under ZeRO-3,
+                where each would wait in another gather.
+        """
+        if self.stage == 3 and getattr(getattr(model, "policy", None), "native", False):
+            raise UserError(
+                "zero3 cannot gather weights for images whose patch grids differ from rank to rank",
+                "engine.name",
+                "use fsdp2 or zero2, or another model.image_policy",
+            )
         self.model = model
         self._buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
         self._full_sizes = {name: p.numel() for name, p in model.named_parameters()}
@@ -148,11 +159,9 @@ class _Zero(Engine):
         """Full weights of these parts, on rank 0; float32 masters where they learn."""
         states: PartStates = {}
         for part in parts:
-            module = self.model.get_submodule(part)
             tensors = dict[str, Tensor]()
-            parameters = dict(module.named_parameters(remove_duplicate=False))
-            for name, value in module.state_dict(keep_vars=True).items():
-                whole = self._whole(parameters[name]) if name in parameters else value.detach()
+            for name, value in state_of(self.model, part).items():
+                whole = self._whole(value) if isinstance(value, nn.Parameter) else value.detach()
                 if self.rank == 0:
                     tensors[name] = whole.to("cpu", copy=True)
             if self.rank == 0:

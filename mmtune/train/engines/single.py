@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from mmtune.train.engines import optimizer_state
-from mmtune.train.engines.base import Engine, EngineError, GroupsOf, PartStates
+from mmtune.train.engines.base import Engine, EngineError, GroupsOf, PartStates, state_of
 
 
 class Single(Engine):
@@ -74,8 +74,7 @@ class Single(Engine):
         """Full weights of these parts, on rank 0."""
         states: PartStates = {}
         for part in parts:
-            module = self.model.get_submodule(part)
-            tensors = {name: self._whole(value) for name, value in module.state_dict().items()}
+            tensors = {name: self._whole(value) for name, value in state_of(self.model, part).items()}
             if self.rank == 0:
                 states[part] = tensors
         return states

@@ -255,7 +255,7 @@ def test_a_fault_inside_a_worker_is_not_called_a_lack_of_memory(
 ) -> None:
     encoder = make_encoder()
 
-    def broken(*_: Any) -> Any:
+    def broken(*_: Any, **__: Any) -> Any:
         raise RuntimeError("shapes do not match")
 
     monkeypatch.setattr(encoder.policy, "views", broken)

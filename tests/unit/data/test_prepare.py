@@ -88,5 +88,5 @@ def test_sizes_are_read_only_for_a_policy_that_needs_them(
     with pytest.raises(ImageError, match="does not exist"):
         encoder.encode(record, tmp_path)
     Image.new("RGB", (3, 5)).save(tmp_path / "x.png")
-    monkeypatch.setattr(type(encoder.policy), "token_count", lambda self, width, height: width * height)
+    monkeypatch.setattr(type(encoder.policy), "token_count", lambda self, width, height, **_: width * height)
     assert encoder.encode(record, tmp_path).image_token_counts == (15,)

@@ -83,15 +83,6 @@ def test_tokenizer_longer_than_the_embeddings_is_refused(backbones, tmp_path):
         load_language(LanguageConfig(str(folder)))
 
 
-def test_capped_attention_scores_are_refused(tmp_path):
-    import transformers
-
-    folder = save_other_language(tmp_path / "gemma", "gemma")
-    transformers.Gemma2Config(hidden_size=32, num_hidden_layers=1).save_pretrained(folder)
-    with pytest.raises(UserError, match="caps its attention scores"):
-        load_language(LanguageConfig(str(folder)), meta=True)
-
-
 @pytest.mark.parametrize("kind", ["chunked_attention", "linear_attention"])
 def test_layers_that_are_not_told_where_documents_end_are_refused(backbones, tmp_path, kind):
     folder = save_other_language(tmp_path / "mistral", "mistral")

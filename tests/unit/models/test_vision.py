@@ -32,13 +32,15 @@ def test_hidden_states_are_those_of_transformers(backbones, kind, layer):
     torch.testing.assert_close(got, expected[:, 1:] if kind == "clip" else expected, rtol=1e-5, atol=1e-5)
 
 
-def test_last_layer_of_siglip_is_before_the_final_norm(backbones):
+def test_last_layer_of_siglip_is_before_the_final_norm_unless_asked(backbones):
     from transformers import AutoModel
 
     with torch.no_grad():
         normed = AutoModel.from_pretrained(backbones["siglip"])(pixels()).last_hidden_state
         got = build_vision(VisionConfig(backbones["siglip"], layer=-1))(pixels())
+        last = build_vision(VisionConfig(backbones["siglip"], layer=-1, final_norm=True))(pixels())
     assert not torch.allclose(got, normed, atol=0.1)
+    torch.testing.assert_close(last, normed)
 
 
 @pytest.mark.parametrize("layer", [-1, -2, 1])
@@ -166,7 +168,10 @@ def test_geometry_of_old_and_nested_processor_files(backbones, tmp_path):
         (lambda b: VisionConfig(b["clip"], layer=-4), "no layer -4"),
         (lambda b: VisionConfig(b["clip"], layer=0), "no layer 0"),
         (lambda b: VisionConfig(b["siglip"], select="cls_patch"), "no class token"),
-        (lambda b: VisionConfig(b["clip"], image_size=64), "views of 32 pixels, not 64"),
+        (lambda b: VisionConfig(b["clip"], image_size=7), "7 pixels cannot be cut into patches of 8"),
+        (lambda b: VisionConfig(b["clip"], layer=-1, final_norm=True), "of this CLIP"),
+        (lambda b: VisionConfig(b["siglip"], final_norm=True), "not layer -2 of this SigLIP"),
+        (lambda b: VisionConfig(b["open_clip"], layer=-1, final_norm=True), "CLIP's last hidden state"),
         (lambda b: VisionConfig(b["llama"]), "type 'llama' is not supported"),
         (lambda b: VisionConfig("/nowhere/at/all"), "no such model folder"),
         (lambda b: VisionConfig("open_clip:" + b["clip"]), "open_clip_config.json"),
@@ -187,11 +192,18 @@ def test_damaged_weights_are_refused(backbones, kind, tmp_path):
         build_vision(VisionConfig(f"{'open_clip:' if kind == 'open_clip' else ''}{folder}"))
 
 
-def test_timm_towers_are_refused(backbones, tmp_path):
+@pytest.mark.parametrize(
+    ("vision", "message"),
+    [
+        ({"timm_model_name": "no_such_model"}, "cannot build this model_cfg: Unknown model"),
+        (None, "no vision part"),
+    ],
+)
+def test_a_vision_part_that_open_clip_cannot_build_is_refused(backbones, tmp_path, vision, message):
     folder = Path(shutil.copytree(backbones["open_clip"].removeprefix("open_clip:"), tmp_path / "oc"))
     file = folder / "open_clip_config.json"
     content = json.loads(file.read_text())
-    content["model_cfg"]["vision_cfg"] = {"timm_model_name": "convnext_base"}
+    content["model_cfg"]["vision_cfg"] = vision
     file.write_text(json.dumps(content))
-    with pytest.raises(UserError, match="vision transformers are supported"):
+    with pytest.raises(UserError, match=message):
         build_vision(VisionConfig(f"open_clip:{folder}"))

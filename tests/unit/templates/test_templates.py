@@ -75,8 +75,46 @@ def test_vicuna_ends_with_a_token_that_the_tokenizer_has(tokenizer: Callable[[st
 def test_a_template_that_does_not_fit_warns(
     tokenizer: Callable[[str], Any], caplog: pytest.LogCaptureFixture
 ) -> None:
-    get_template("chatml", tokenizer("llama"))
-    assert "<|im_end|> is no token" in caplog.text
+    llama = tokenizer("llama")
+    get_template("chatml", llama)
+    assert "<|im_start|>, <|im_end|> are no tokens" in caplog.text
+    assert "template chatml " in caplog.text and llama.name_or_path in caplog.text
     caplog.clear()
     get_template("chatml", tokenizer("llama_chatml"))
     assert not caplog.text
+
+
+def test_a_template_that_ends_answers_in_another_way_than_the_model_warns(
+    tokenizer: Callable[[str], Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    llama_3 = tokenizer("llama3_standin")
+    get_template("llama_3", llama_3)
+    get_template("plain", llama_3)
+    get_template("tokenizer", llama_3)
+    assert not caplog.text
+    get_template("gemma_instruct", llama_3)
+    assert "ends answers with <end_of_turn>" in caplog.text
+    assert f"comes with {llama_3.name_or_path} with <|eot_id|>" in caplog.text
+
+
+def test_llamas_first_and_end_token_become_the_tokenizers_own(tokenizer: Callable[[str], Any]) -> None:
+    turns = (QUESTION, ANSWER, Turn("user", "And?"), ANSWER)
+    text = rendered_text(get_template("llava_llama_2", tokenizer("qwen")).render(turns))
+    assert "<s>" not in text and "</s>" not in text
+    assert text.count(tokenizer("qwen").eos_token) == 2
+    assert (
+        rendered_text(get_template("llava_llama_2", tokenizer("llama")).render(turns)).count("</s><s>") == 1
+    )
+
+
+def test_a_system_text_stands_inside_the_first_question() -> None:
+    turns = (Turn("system", "S"), QUESTION, ANSWER, Turn("user", "And?"), ANSWER)
+    assert rendered_text(get_template("mistral_instruct").render(turns)) == (
+        "[INST] <<SYS>>\nS\n<</SYS>>\n\n<image>\nWhat? [/INST] A cat. </s>[INST] And? [/INST] A cat. </s>"
+    )
+    assert rendered_text(get_template("mistral_instruct").render(turns[1:3])) == (
+        "[INST] <image>\nWhat? [/INST] A cat. </s>"
+    )
+    assert rendered_text(get_template("gemma_instruct").render(turns[:3])) == (
+        "<start_of_turn>user\nS\n\n<image>\nWhat?<end_of_turn>\n<start_of_turn>model\nA cat.<end_of_turn>\n"
+    )

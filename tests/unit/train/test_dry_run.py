@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from mmtune.errors import UserError
+from mmtune.models.projectors import PROJECTORS
 from mmtune.train.dry_run import dry_run
 from mmtune.train.memory import Shape, activations_gb, weights_gb
 from mmtune.train.recipe import load_recipe
@@ -37,6 +39,32 @@ def test_llava_align_without_weights(root: Path, nowhere: Path) -> None:
     assert "the tokenizer of lmsys/vicuna-7b-v1.5 is missing here" in text
     assert "blip_laion_cc_sbu_558k.json or its image root is not on this machine" in text
     assert "template: plain" in text
+
+
+def test_every_projector_is_listed_with_its_parameters_and_tokens(root: Path, nowhere: Path) -> None:
+    changes = ["--model.projector.name=qformer", "--model.projector.settings.queries=48"]
+    text = dry_run(load_recipe(root / "recipes/llava15/7b-align.yaml", changes))
+    lines = {
+        line.split()[0]: line for line in text.splitlines() if " parameters" in line and " tokens" in line
+    }
+    assert set(lines) == set(PROJECTORS)
+    told = {
+        name: [int(word) for word in re.findall(r"[\d]+", line.replace(",", ""))]
+        for name, line in lines.items()
+    }
+    assert (told["linear"], told["mlp"]) == ([4_198_400, 576], [20_979_712, 576])
+    assert told["keep_and_merge"] == [20_979_712, 96]
+    assert [told[name][-1] for name in ("pool", "c_abstractor", "resampler", "qformer")] == [144, 144, 64, 48]
+    assert "<- this recipe" in lines["qformer"] and "reads the instruction" in lines["instruct_qformer"]
+    assert row(text, "projector")[1].replace(",", "") == str(told["qformer"][0])
+
+
+def test_a_projector_that_does_not_fit_the_features_is_refused_before_anything_is_loaded(
+    root: Path, nowhere: Path
+) -> None:
+    changes = ["--model.projector.name=pool", "--model.vision.select=cls_patch"]
+    with pytest.raises(UserError, match="pool needs a grid of patches"):
+        dry_run(load_recipe(root / "recipes/llava15/7b-align.yaml", changes))
 
 
 def test_llava_tune_before_align(root: Path, nowhere: Path) -> None:

@@ -1,0 +1,147 @@
+"""A checkpoint of this project, opened to be written in another naming."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mmtune.errors import UserError
+from mmtune.models.bundle import Bundle
+from mmtune.models.checkpoint import adapters, load, read_manifest, storage
+from mmtune.models.config import ProjectorConfig, VisionConfig
+from mmtune.models.convert.differences import check_values
+from mmtune.models.convert.reading import read_file
+from mmtune.models.convert.renaming import Split
+from mmtune.models.vlm import PARTS
+
+Json = dict[str, Any]
+
+
+@dataclass
+class Native:
+    """A checkpoint's description, without weights, and its weights as they lie in the files."""
+
+    folder: Path
+    manifest: Json
+    bundle: Bundle
+    weights: Split[Tensor]
+
+    @property
+    def vision(self) -> VisionConfig:
+        """Settings of the tower."""
+        assert self.bundle.config.vision is not None
+        return self.bundle.config.vision
+
+    @property
+    def projector(self) -> ProjectorConfig:
+        """Settings of the projector."""
+        assert self.bundle.config.projector is not None
+        return self.bundle.config.projector
+
+    @property
+    def notes(self) -> Json:
+        """What an import remembered."""
+        found: Json = self.manifest.get("imported") or {}
+        return found
+
+    @property
+    def tower_place(self) -> str:
+        """Whether original LLaVA finds the tower's weights ``inside`` the checkpoint or ``beside`` it."""
+        unchanged = bool(self.manifest["parts"]["vision"].get("reference"))
+        return str(self.notes.get("tower") or ("beside" if unchanged else "inside"))
+
+
+def open_native(folder: str | Path, *, merged: bool = True, dtype: torch.dtype | None = None) -> Native:
+    """Open a checkpoint.
+
+    Args:
+        folder: a checkpoint of ``save``.
+        merged: fold its adapters into the weights; without it they are left out.
+        dtype: type to give the weights; by default each part keeps its own, bit for bit.
+
+    Raises:
+        UserError: if it cannot be loaded, an adapter cannot be merged, or its weights are not finite.
+    """
+    path = Path(folder).expanduser()
+    manifest = read_manifest(path)
+    parts = manifest["parts"]
+    adapted = merged and bool(manifest.get("adapters"))
+    if adapted or not all(parts[part]["files"] for part in PARTS):
+        # Merging needs the weights, and so does a part that is only referred to.
+        bundle = load(path)
+        if adapted:
+            adapters.fold(bundle)
+    else:
+        bundle = load(path, meta=True)
+    weights: Split[Tensor] = {}
+    for part, module in bundle.model.parts().items():
+        raw = parts[part]["files"] and not (adapted and part in manifest["adapters"])
+        found = _files(path, parts[part]["files"]) if raw else _held(module)
+        if dtype is not None:
+            found = {name: t.to(dtype) if t.is_floating_point() else t for name, t in found.items()}
+        check_values(part, found, str(path))
+        weights[part] = found
+    return Native(path, manifest, bundle, weights)
+
+
+def _files(folder: Path, files: Mapping[str, str]) -> dict[str, Tensor]:
+    tensors: dict[str, Tensor] = {}
+    for file in sorted(files):
+        tensors |= read_file(folder / file)
+    return tensors
+
+
+def _held(module: torch.nn.Module) -> dict[str, Tensor]:
+    return {name: tensor.detach() for name, tensor in storage.own_tensors(module).items()}
+
+
+def tower_settings(native: Native, naming: str) -> Json:
+    """The tower's own ``config.json``, for a naming that has a place for one plain transformers tower.
+
+    Raises:
+        UserError: if it is of another library, several are fused, or its features are read in another way.
+    """
+    described = native.bundle.model.vision.describe()
+    config: Json = described.get("config", {})
+    kind = config.get("model_type")
+    plain = described["library"] == "transformers" and kind in ("clip_vision_model", "siglip_vision_model")
+    if not plain:
+        raise UserError(
+            f"{naming} naming has no place for a vision tower of the kind {kind or described['library']}",
+            str(native.folder),
+            "only CLIP and SigLIP of transformers can be exported",
+        )
+    if getattr(native.vision, "final_norm", False):
+        raise UserError(
+            f"{naming} models read hidden states without the final norm, and this one reads it with the norm",
+            str(native.folder),
+        )
+    return config
+
+
+def language_settings(native: Native, dtype: str) -> Json:
+    """The language model's ``config.json``, readable by old versions of transformers, too."""
+    language = native.bundle.model.language
+    settings: Json = json.loads(language.config.to_json_string(use_diff=False))
+    for key in ("_name_or_path", "_attn_implementation", "attn_implementation", "transformers_version"):
+        settings.pop(key, None)
+    settings["dtype"] = settings["torch_dtype"] = dtype
+    rope = settings.get("rope_parameters")
+    if isinstance(rope, dict) and "rope_theta" in rope:
+        settings["rope_theta"] = rope["rope_theta"]
+        if rope.get("rope_type", "default") != "default":
+            settings["rope_scaling"] = {key: value for key, value in rope.items() if key != "rope_theta"}
+    return settings
+
+
+def generation_settings(native: Native) -> Json:
+    """The language model's generation settings."""
+    settings: Json = json.loads(native.bundle.model.language.generation_config.to_json_string())
+    settings.pop("transformers_version", None)
+    return settings

@@ -1,0 +1,114 @@
+"""Reading the weight files of other projects: whole, safe, and with one sentence where they are not."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mmtune.errors import UserError
+
+_WHOLE = ("model.safetensors", "pytorch_model.bin")
+_INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
+
+
+def read_weights(folder: Path) -> dict[str, Tensor]:
+    """All tensors of a model folder, from one file or from the shards of its index.
+
+    Raises:
+        UserError: if there are no weights, a shard is missing, or a file is damaged or unsafe.
+    """
+    for name in _WHOLE:
+        if (folder / name).is_file():
+            return read_file(folder / name)
+    for name in _INDEXES:
+        if (folder / name).is_file():
+            return _read_shards(folder, folder / name)
+    raise UserError(
+        "the folder holds no weights",
+        str(folder),
+        f"there should be one of {', '.join((*_WHOLE, *_INDEXES))}",
+    )
+
+
+def has_weights(folder: Path) -> bool:
+    """Whether a folder holds a whole model's weights."""
+    return any((folder / name).is_file() for name in (*_WHOLE, *_INDEXES))
+
+
+def _read_shards(folder: Path, index: Path) -> dict[str, Tensor]:
+    try:
+        places: dict[str, str] = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
+    except (ValueError, KeyError, OSError) as error:
+        raise UserError(f"the index of the weight files is damaged: {error}", str(index)) from error
+    files = sorted(set(places.values()))
+    if missing := [file for file in files if not (folder / file).is_file()]:
+        raise UserError(
+            f"{len(missing)} of {len(files)} weight files are missing, the first is {missing[0]}",
+            str(folder),
+            "finish the download",
+        )
+    tensors: dict[str, Tensor] = {}
+    for file in files:
+        tensors |= read_file(folder / file)
+    if absent := [name for name in places if name not in tensors]:
+        raise UserError(
+            f"the weight files lack {len(absent)} tensors of their index, the first is {absent[0]}",
+            str(folder),
+            "download the files again",
+        )
+    return tensors
+
+
+def read_file(file: Path) -> dict[str, Tensor]:
+    """The tensors of one safetensors or torch file; nothing but tensors is ever unpickled.
+
+    Raises:
+        UserError: if the file is missing, damaged, cut short, or holds other things than tensors.
+    """
+    if not file.is_file():
+        raise UserError("the weight file is missing", str(file), "check the path")
+    content = _read_safetensors(file) if file.suffix == ".safetensors" else _read_pickle(file)
+    if not isinstance(content, dict) or not all(isinstance(tensor, Tensor) for tensor in content.values()):
+        raise UserError("the file holds something else than tensors by name", str(file))
+    return {str(name): tensor.detach() for name, tensor in content.items()}
+
+
+def _read_safetensors(file: Path) -> Any:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(file)
+    except (SafetensorError, OSError) as error:
+        raise UserError(
+            f"the weight file is damaged or cut short: {error}", str(file), "download it again"
+        ) from error
+
+
+def _read_pickle(file: Path) -> Any:
+    try:
+        return torch.load(file, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        if "weights_only" not in str(error).lower() and "unsupported" not in str(error).lower():
+            raise _damaged(file, error) from error
+        raise UserError(
+            "the file holds more than tensors: reading it could run any program, so it is refused",
+            str(file),
+            "ask its author for safetensors",
+        ) from error
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+        raise _damaged(file, error) from error
+
+
+def _damaged(file: Path, error: Exception) -> UserError:
+    reason = str(error).strip().splitlines()
+    return UserError(
+        f"the weight file is damaged or cut short: {reason[0] if reason else type(error).__name__}",
+        str(file),
+        "download it again",
+    )
