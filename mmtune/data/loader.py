@@ -105,8 +105,9 @@ class StepLoader:
             # Its own generator: drawing the workers' seeds from the global one would shift the run's numbers.
             generator=torch.Generator().manual_seed(0),
         )
+        made = iter(loader)
         try:
-            yield from loader
+            yield from made
         except RuntimeError as error:
             # An error inside a worker says "DataLoader worker process 0", a dead one "(pid 123)".
             if "DataLoader worker (pid" not in str(error):
@@ -116,6 +117,10 @@ class StepLoader:
                 "data.workers",
                 "lower data.workers, or set it to 0 to see the worker's own error",
             ) from error
+        finally:
+            # An error's traceback holds the iterator in a circle. Once the collector comes upon that, the
+            # queues are closed before anybody tells the workers to end, and they wait for ever.
+            getattr(made, "_shutdown_workers", _nothing)()
 
     def state_dict(self) -> dict[str, Any]:
         """The step that comes next, and what it depends on."""
@@ -152,6 +157,10 @@ class _Steps(Dataset[StepRows | UserError]):
             return self.maker[step]
         except UserError as error:
             return error
+
+
+def _nothing() -> None:
+    """What there is to shut down without workers."""
 
 
 def _as_it_is(made: Any) -> Any:

@@ -261,6 +261,7 @@ def test_a_fault_inside_a_worker_is_not_called_a_lack_of_memory(
     monkeypatch.setattr(encoder.policy, "views", broken)
     with pytest.raises(RuntimeError, match="shapes do not match"):
         list(_loader(DataConfig(**{**vars(config), "workers": 1}), encoder))
+    assert not multiprocessing.active_children(), "the worker ends with the error"
 
 
 def test_a_notice_to_all_processes_leaves_the_workers_working(

@@ -153,7 +153,7 @@ def test_a_fused_tower_goes_through_a_checkpoint_stored_or_referred_to(backbones
     dinov2 = str(tiny_dinov2(tmp_path / "dinov2"))
     vision = VisionConfig("fused", towers=[TowerConfig(dinov2), TowerConfig(backbones["siglip"])], fuse=fuse)
     bundle = made(backbones, "anyres", vision=vision)
-    bundle.model.vision.requires_grad_(False)  # only what was not trained can be referred to
+    bundle.model.set_trainable("vision", False)
     batch = row(bundle, SIZES)
     expected = bundle.model(batch)
     save(tmp_path / "whole", bundle)
