@@ -65,7 +65,7 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from PIL import Image
 
     folder = tmp_path_factory.mktemp("readme")
-    run([*MMTUNE, "quickstart", "--scale", "smoke"], folder)
+    run([*MMTUNE, "quickstart", "--scale", "smoke", "--out", "OUT/quickstart"], folder)
     held_out = sorted((folder / "OUT" / "quickstart" / "data" / "images" / "test").iterdir())[0]
     Image.open(held_out).convert("RGB").save(folder / "photo.jpg")
     recipe = write_recipe(folder / "own")
