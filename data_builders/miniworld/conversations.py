@@ -34,20 +34,17 @@ def conversation(scene: Scene, draws: Draws, ledger: Ledger, turns: int = 9) -> 
 
     More than half of the conversations begin with what is there and how many, the others leave these
     questions out: a turn that names the star would tell a later one that there is a star. Which kind it is
-    does not depend on any answer, and inside a group the order is random, so no place in a conversation
-    tells anything about an answer. A description gives everything away; it only comes last.
+    does not depend on any answer. What can be read is asked next, then the rest in the order drawn; no
+    question rests on what a turn before it tells. A description gives everything away; it only comes last.
     """
     known: set[Fact] = set()
     questions = _presence_questions(scene, draws, ledger, known) if draws.chance(_PRESENCE_SHARE) else []
-    rest = []
     for name in _READING:
         found = ask(FAMILIES[name], scene, draws, ledger, known)
         if found:
             known |= found.tells
-            rest.append(found)
-    wanted = turns - len(questions) - len(rest)
-    rest += _draw_questions(scene, draws, ledger, dict(_OTHERS), wanted, known)
-    questions += rest  # in the order drawn: no turn rests on what one before it tells
+            questions.append(found)
+    questions += _draw_questions(scene, draws, ledger, _OTHERS, turns - len(questions), known)
     if not questions:  # nothing in the scene can be named apart, as with three yellow stars
         questions = _presence_questions(scene, draws, ledger, known)
     if draws.chance(_DESCRIPTION_SHARE):

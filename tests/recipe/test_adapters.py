@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +16,7 @@ from mmtune.models.bundle import build
 from mmtune.train.loop import train
 from mmtune.train.recipe import load_recipe
 from tests.tiny_run import losses, write_recipe
+from tests.two_processes import launch
 
 STEPS = 4
 ADAPTERS: dict[str, dict[str, Any]] = {
@@ -109,24 +107,8 @@ def test_a_resumed_run_is_the_same_bit_for_bit(kind: str, project: Path, single:
 @pytest.fixture(scope="module")
 def reports(project: Path, single: dict[str, Path]) -> dict[str, dict[str, Any]]:
     """One launch of two processes goes through all runs."""
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "DS_ACCELERATOR": "cpu", "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [*command, str(Path(__file__).with_name("adapters_child.py")), str(project), *RUNS],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=900,
-    )
-    found = {}
-    for name in RUNS:
-        for rank in (0, 1):
-            path = project / f"{name}-rank{rank}.json"
-            assert path.exists(), f"{name} left no report\n{done.stdout[-3000:]}\n{done.stderr[-6000:]}"
-            report = json.loads(path.read_text())
-            assert "error" not in report, f"{name}, rank {rank}: {report['error']}"
-            found[name] = report
-    return found
+    found, _ = launch("adapters_child.py", project, RUNS)
+    return {name: found[name, 1] for name in RUNS}
 
 
 @pytest.mark.parametrize("name", RUNS)

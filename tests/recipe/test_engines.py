@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +10,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from mmtune.data.mixture import Mixture
 from mmtune.models import checkpoint
 from mmtune.train.loop import train
 from mmtune.train.recipe import load_recipe
-from tests.tiny_run import losses, write_recipe, write_records
+from tests.tiny_run import losses
+from tests.two_processes import STEPS, TEXT_STEP, launch, train_alone, write_project
 
-STEPS, BATCH, RECORDS, TEXT_STEP = 4, 5, 20, 2
 ROWS = 3  # on each rank: five records of one row each, and an empty one
 EXACT = ("ddp", "fsdp2", "zero1", "zero2", "zero3")
 ROUNDED = ("ddp", "fsdp2", "zero2", "zero3")
@@ -30,54 +26,23 @@ ROOT = Path(__file__).resolve().parents[2]
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Four steps of one record a row: some rows have no image, the third step has none at all."""
     folder = tmp_path_factory.mktemp("engines")
-    write_recipe(
-        folder,
-        data__row_tokens=64,
-        data__max_tokens=64,
-        stage__learn={"projector": "full", "language": "full", "vision": "full"},
-        optim__steps=STEPS,
-        optim__batch_records=BATCH,
-        optim__lr=1e-3,
-        optim__warmup_ratio=0.0,
-        checkpoint__keep=9,
-        checkpoint__final_state=True,
-    )
-    order = Mixture([RECORDS], [1.0], seed=0)
-    text = {order.at(position)[1] for position in range(TEXT_STEP * BATCH, (TEXT_STEP + 1) * BATCH)}
-    write_records(folder, RECORDS, text_only=text, every_text=4)
+    write_project(folder)
     return folder
 
 
 @pytest.fixture(scope="module")
 def single(project: Path) -> Path:
     """The run folder of one process."""
-    train(load_recipe(project / "recipe.yaml", ["--engine.name=single", f"--out={project / 'single'}"]))
-    return project / "single"
+    return train_alone(project)
 
 
 @pytest.fixture(scope="module")
 def reports(project: Path, single: Path) -> dict[str, dict[str, Any]]:
     """One launch of two processes goes through all engines; rank 0's reports by engine."""
     names = [f"{engine}-fp32" for engine in EXACT] + [f"{engine}-bf16" for engine in ROUNDED]
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "DS_ACCELERATOR": "cpu", "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [*command, str(Path(__file__).with_name("engines_child.py")), str(project), *names],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=900,
-    )
-    found = {}
-    for name in names:
-        for rank in (0, 1):
-            path = project / f"{name}-rank{rank}.json"
-            assert path.exists(), f"{name} left no report\n{done.stdout[-3000:]}\n{done.stderr[-6000:]}"
-            report = json.loads(path.read_text())
-            assert "error" not in report, f"{name}, rank {rank}: {report['error']}"
-            found[name if rank == 0 else f"{name}-rank1"] = report
+    found, done = launch("engines_child.py", project, names)
     assert done.returncode == 0, done.stderr[-3000:]
-    return found
+    return {name if rank == 0 else f"{name}-rank1": report for (name, rank), report in found.items()}
 
 
 def described(report: dict[str, Any]) -> dict[str, Any]:

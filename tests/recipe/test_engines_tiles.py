@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
-from mmtune.train.loop import train
-from mmtune.train.recipe import load_recipe
 from tests.tiny_run import losses, write_recipe
+from tests.two_processes import launch, train_alone
 
 ENGINES = ("ddp-fp32", "fsdp2-fp32", "zero3-fp32")
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,20 +29,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         optim__warmup_ratio=0.0,
         checkpoint__keep=9,
     )
-    recipe = str(folder / "recipe.yaml")
-    train(load_recipe(recipe, ["--engine.name=single", f"--out={folder / 'single'}"]))
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    done = subprocess.run(
-        [*command, str(Path(__file__).with_name("engines_child.py")), str(folder), *ENGINES],
-        env={**os.environ, "PYTHONPATH": str(ROOT), "DS_ACCELERATOR": "cpu", "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
-    for name in ENGINES:
-        report = folder / f"{name}-rank0.json"
-        assert report.exists(), done.stderr[-5000:]
-        assert "error" not in json.loads(report.read_text()), report.read_text()
+    train_alone(folder)
+    launch("engines_child.py", folder, ENGINES)
     return folder
 
 

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,14 +10,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from mmtune.data.mixture import Mixture
 from mmtune.models import checkpoint
-from mmtune.train.loop import train
-from mmtune.train.recipe import load_recipe
 from tests.tiny_projectors import tiny_projector
-from tests.tiny_run import losses, write_recipe, write_records
+from tests.tiny_run import losses
+from tests.two_processes import STEPS, launch, train_alone, write_project
 
-STEPS, BATCH, RECORDS, TEXT_STEP = 4, 5, 20, 2
 ENGINES = ("ddp", "fsdp2", "zero3")
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -30,51 +23,22 @@ ROOT = Path(__file__).resolve().parents[2]
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """As for the test of the engines: rows without images, and a whole step without; half-way states are read."""
     folder = tmp_path_factory.mktemp("instructed")
-    write_recipe(
-        folder,
-        model__projector=asdict(tiny_projector("grounded_qformer", layers=2)),
-        data__row_tokens=64,
-        data__max_tokens=64,
-        stage__learn={"projector": "full", "language": "full", "vision": "full"},
-        optim__steps=STEPS,
-        optim__batch_records=BATCH,
-        optim__lr=1e-3,
-        optim__warmup_ratio=0.0,
-        checkpoint__keep=9,
-        checkpoint__final_state=True,
-    )
-    order = Mixture([RECORDS], [1.0], seed=0)
-    text = {order.at(position)[1] for position in range(TEXT_STEP * BATCH, (TEXT_STEP + 1) * BATCH)}
-    write_records(folder, RECORDS, text_only=text, every_text=4)
+    write_project(folder, model__projector=asdict(tiny_projector("grounded_qformer", layers=2)))
     return folder
 
 
 @pytest.fixture(scope="module")
 def single(project: Path) -> Path:
     """The run folder of one process."""
-    train(load_recipe(project / "recipe.yaml", ["--engine.name=single", f"--out={project / 'single'}"]))
-    return project / "single"
+    return train_alone(project)
 
 
 @pytest.fixture(scope="module")
 def reports(project: Path, single: Path) -> dict[str, dict[str, Any]]:
     """One launch of two processes goes through the engines; rank 0's reports by engine."""
     names = [f"{engine}-fp32" for engine in ENGINES]
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    done = subprocess.run(
-        [*command, str(Path(__file__).with_name("engines_child.py")), str(project), *names],
-        env={**os.environ, "PYTHONPATH": str(ROOT), "DS_ACCELERATOR": "cpu", "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
-    found = {}
-    for name in names:
-        path = project / f"{name}-rank0.json"
-        assert path.exists(), f"{name} left no report\n{done.stdout[-3000:]}\n{done.stderr[-6000:]}"
-        found[name] = json.loads(path.read_text())
-        assert "error" not in found[name], found[name]["error"]
-    return found
+    found, _ = launch("engines_child.py", project, names)
+    return {name: found[name, 0] for name in names}
 
 
 @pytest.mark.parametrize("engine", ENGINES)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
 import math
 import os
@@ -16,10 +14,9 @@ from typing import Any
 
 import pytest
 
-from mmtune import cli
 from mmtune.assets import shipped
 from mmtune.records import iter_llava
-from tests import tiny_models
+from tests import commands, tiny_models
 from tests.tiny_run import losses
 
 DATA = Path("OUT/photos/data")
@@ -79,14 +76,7 @@ def run(words: list[str], folder: Path, own_process: bool) -> str:
         )
         assert done.returncode == 0, (words, done.stderr[-3000:])
         return done.stdout
-    before, out = Path.cwd(), io.StringIO()
-    os.chdir(folder)
-    try:
-        with contextlib.redirect_stdout(out):
-            assert cli.main(words) == 0, words
-    finally:
-        os.chdir(before)
-    return out.getvalue()
+    return commands.run(words, folder)
 
 
 @dataclass(frozen=True)

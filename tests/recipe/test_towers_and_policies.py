@@ -18,6 +18,7 @@ from safetensors.torch import load_file
 from mmtune import cli
 from mmtune.assets import shipped
 from tests import tiny_models
+from tests.commands import run
 from tests.tiny_run import losses
 
 DATA = "OUT/photos/data"
@@ -57,18 +58,6 @@ SETUPS = {
         ("--model.vision.name", "{siglip2}", "--model.images.max_patches", "24"),
     ),
 }
-
-
-def run(words: list[str], folder: Path) -> str:
-    """What a command prints, run in ``folder``."""
-    before, out = Path.cwd(), io.StringIO()
-    os.chdir(folder)
-    try:
-        with contextlib.redirect_stdout(out):
-            assert cli.main(words) == 0, words
-    finally:
-        os.chdir(before)
-    return out.getvalue()
 
 
 @dataclass(frozen=True)
