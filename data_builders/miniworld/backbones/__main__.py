@@ -28,9 +28,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--part", choices=("image_text", "language", "all"), default="all")
     parser.add_argument("--out", type=Path, default=BACKBONES, help="folder of the backbones")
     parser.add_argument("--image-text-steps", type=int, default=6500)
-    parser.add_argument("--language-steps", type=int, default=2000)
+    parser.add_argument("--image-text-from", type=Path, help="go on from the image-text model in this folder")
+    parser.add_argument("--language-steps", type=int, default=6000)
     parser.add_argument(
-        "--documents", type=int, default=12000, help="texts for each phase of the language model"
+        "--documents", type=int, default=24000, help="texts for each phase of the language model"
     )
     parser.add_argument("--threads", type=int, default=1, help="another number may round differently")
     arguments = parser.parse_args(argv)
@@ -41,7 +42,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     torch.set_num_threads(arguments.threads)
     tokenizer = _tokenizer()
     if arguments.part in ("image_text", "all"):
-        build_image_text(arguments.out / "image_text", tokenizer, arguments.image_text_steps)
+        start = arguments.image_text_from
+        build_image_text(arguments.out / "image_text", tokenizer, arguments.image_text_steps, start)
     if arguments.part in ("language", "all"):
         build_language(arguments.out / "language", tokenizer, arguments.documents, arguments.language_steps)
 
@@ -57,16 +59,18 @@ def _tokenizer() -> Any:
     return train_tokenizer(texts)
 
 
-def build_image_text(folder: Path, tokenizer: Any, steps: int) -> None:
+def build_image_text(folder: Path, tokenizer: Any, steps: int, start: Path | None = None) -> None:
     """Train and store the image-text model.
 
     Args:
         folder: where it goes, in open_clip's own layout.
-        tokenizer: the shared tokenizer.
+        tokenizer: the shared tokenizer; a model to go on from keeps its own.
         steps: optimiser steps.
+        start: folder of the model to go on from, at half the learning rate and on pictures it has not seen.
     """
     import numpy as np
     import torch
+    from tokenizers import Tokenizer
     from torch import Tensor
 
     from data_builders.miniworld.backbones import image_text
@@ -76,24 +80,33 @@ def build_image_text(folder: Path, tokenizer: Any, steps: int) -> None:
 
     started = time.monotonic()
     world = CrowdedWorld(seed=IMAGE_TEXT_SEED)
+    settings: dict[str, Any] = {"steps": steps, "seed": IMAGE_TEXT_SEED}
+    seen = 0
+    if start is not None:
+        settings["from"] = json.loads((start / "build.json").read_text(encoding="utf-8"))
+        seen = settings["from"]["steps"] * image_text.BATCH // 2
+        tokenizer = Tokenizer.from_file(str(start / "tokenizer.json"))
+    config = image_text.model_config(tokenizer.get_vocab_size(), world.settings.size)
+    model = image_text.build_model(config, seed=0)
+    if start is not None:
+        image_text.load(model, start)
     end, pad = tokenizer.token_to_id(EOS), tokenizer.token_to_id(PAD)
 
     def pairs(first: int, count: int) -> list[Scene]:
         return [
             scene
-            for number in range(first, first + count)
+            for number in range(seen + first, seen + first + count)
             for scene in variants(world.scene(number), 2, np.random.default_rng((IMAGE_TEXT_SEED, number)))
         ]
 
     def encode(captions: Sequence[str]) -> Tensor:
         ids = torch.full((len(captions), image_text.CONTEXT), pad)
-        for row, caption in enumerate(tokenizer.encode_batch(list(captions))):
+        encoded = tokenizer.encode_batch(list(captions), add_special_tokens=False)
+        for row, caption in enumerate(encoded):
             kept = [*caption.ids[: image_text.CONTEXT - 1], end]
             ids[row, : len(kept)] = torch.tensor(kept)
         return ids
 
-    config = image_text.model_config(tokenizer.get_vocab_size(), world.settings.size)
-    model = image_text.build_model(config, seed=0)
     save_caption_tokenizer(tokenizer, folder)
     image_text.pretrain(
         model,
@@ -102,9 +115,10 @@ def build_image_text(folder: Path, tokenizer: Any, steps: int) -> None:
         encode,
         out=folder,
         steps=steps,
+        lr=image_text.LR / (1 if start is None else 2),
         save=lambda: image_text.save(model, config, folder),
     )
-    _write_build(folder, {"steps": steps, "seed": IMAGE_TEXT_SEED}, started)
+    _write_build(folder, settings, started)
 
 
 def build_language(folder: Path, tokenizer: Any, documents: int, steps: int) -> None:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import permutations
 
 import numpy as np
 
+from data_builders.miniworld.backbones.squares import square_name, square_of
 from data_builders.miniworld.backbones.variants import with_fewer
 from data_builders.miniworld.conversations import conversation
-from data_builders.miniworld.describing import color_of, refer, size_of
+from data_builders.miniworld.describing import cell_index, cell_of, color_of, refer, size_of
 from data_builders.miniworld.draws import Draws
-from data_builders.miniworld.questions import DESCRIPTIONS, FAMILIES, ask
+from data_builders.miniworld.questions import ask, description
 from data_builders.miniworld.questions.balance import Ledger
 from data_builders.miniworld.vocabulary import CLASSES, plural
 from data_builders.miniworld.world import World
@@ -22,8 +24,9 @@ from mmtune.templates.segments import Segment, TextSegment
 
 TEMPLATE = "qwen"
 _STREAM = 77
-_DRILLED = 20
-_DRILLED_RELATIONS = 4
+_DRILLED = 24
+_DRILLED_RELATIONS = 8
+_DRILLED_COMPARISONS = 6
 _CAPTION_SHARE = 0.3
 
 
@@ -54,53 +57,27 @@ def told_scene(scene: Scene, draws: Draws) -> str:
     """
     items = list(scene.objects)
     if draws.chance(0.5):
-        items.sort(key=lambda item: _square(scene, item)[::-1])
+        items.sort(key=lambda item: square_of(scene, item)[::-1])
     else:
         draws.shuffle(items)
     return " " + "; ".join(_clause(scene, item) for item in items) + "."
 
 
 def _clause(scene: Scene, item: SceneObject) -> str:
-    words = [_name_of(_square(scene, item)), size_of(item), color_of(item), item.text, item.name]
+    words = [square_name(square_of(scene, item)), size_of(item), color_of(item), item.text, item.name]
     return " ".join(word for word in words if word)
 
 
-def _name_of(square: tuple[int, int]) -> str:
-    return f"{'abcdefghi'[square[0]]}{square[1] + 1}"
-
-
-def _square(scene: Scene, item: SceneObject) -> tuple[int, int]:
-    x, y = item.center
-    return min(8, int(9 * x / scene.width)), min(8, int(9 * y / scene.height))
-
-
 def drill(scene: Scene, draws: Draws) -> list[Segment]:
-    """What can be asked of a scene, without the asking: "star color red; word place e2; star word left".
+    """What can be asked of a scene, without the asking: "red star; star color red; star side moon left".
 
-    A value follows its key at once, so looking things up is learnt here many times sooner than from
-    questions, which say the key early and want the value late.
+    A value follows its key at once, so looking things up and comparing them is learnt here many times
+    sooner than from questions, which say the key early and want the value late.
     """
-    lines: list[tuple[str, str]] = []
-    for item in scene.objects:
-        thing = refer(scene, item)
-        if thing is not None:
-            key = thing.removeprefix("the ")
-            values = {"color": color_of(item), "size": size_of(item), "text": item.text}
-            values["place"] = _name_of(_square(scene, item))
-            lines += [(f"{key} {aspect}", value) for aspect, value in values.items() if value]
-    for relation in draws.sample(scene.relations, _DRILLED_RELATIONS):
-        things = [refer(scene, scene.object(end)) for end in (relation.subject, relation.object)]
-        if None not in things:
-            keys = " ".join((thing or "").removeprefix("the ") for thing in things)
-            lines.append((keys, relation.predicate.removesuffix(" of")))
-    asked = sorted(CLASSES)
-    draws.shuffle(asked)
-    there = {item.name for item in scene.objects}
-    for name in [*[n for n in asked if n in there], *[n for n in asked if n not in there][: len(there)]]:
-        number = len(scene.of_class(name))
-        lines.append(
-            (f"any {name}", "yes" if number else "no") if draws.chance(0.5) else (plural(name), str(number))
-        )
+    lines = _aspects(scene)
+    lines += draws.sample(_sides(scene, draws), _DRILLED_RELATIONS)
+    lines += draws.sample(_comparisons(scene), _DRILLED_COMPARISONS)
+    lines += _presence(scene, draws)
     draws.shuffle(lines)
     segments: list[Segment] = []
     for key, value in lines[:_DRILLED]:
@@ -108,8 +85,68 @@ def drill(scene: Scene, draws: Draws) -> list[Segment]:
     return segments
 
 
+def _aspects(scene: Scene) -> list[tuple[str, str]]:
+    lines = []
+    for item in scene.objects:
+        key = _key(scene, item)
+        values = {"color": color_of(item), "size": size_of(item), "text": item.text}
+        if cell_index(scene, item, margin=scene.width / 32) is not None:
+            values["place"] = cell_of(scene, item)
+        if key is not None:
+            lines += [(f"{key} {aspect}", value) for aspect, value in values.items() if value]
+    return lines
+
+
+def _sides(scene: Scene, draws: Draws) -> list[tuple[str, str]]:
+    lines = []
+    for relation in scene.relations:
+        first, second = (_key(scene, scene.object(end)) for end in (relation.subject, relation.object))
+        if first is None or second is None:
+            continue
+        side = relation.predicate.removesuffix(" of")
+        aspect = "side" if side in ("left", "right") else "level"
+        if draws.chance(0.5):
+            lines.append((f"{first} {aspect} {second}", side))
+        else:
+            asked = draws.choice(("left", "right") if aspect == "side" else ("above", "below"))
+            lines.append((f"{first} {asked} {second}", "yes" if asked == side else "no"))
+    return lines
+
+
+def _comparisons(scene: Scene) -> list[tuple[str, str]]:
+    lines = []
+    for first, second in permutations(scene.objects, 2):
+        one, two = _key(scene, first), _key(scene, second)
+        sizes = size_of(first), size_of(second)
+        if one and two and first.name != second.name and sizes in (("small", "large"), ("large", "small")):
+            larger, smaller = (first, second) if sizes[0] == "large" else (second, first)
+            lines += [(f"larger {one} {two}", larger.name), (f"smaller {one} {two}", smaller.name)]
+    for one, two in permutations(sorted({item.name for item in scene.objects}), 2):
+        numbers = len(scene.of_class(one)), len(scene.of_class(two))
+        if numbers[0] != numbers[1]:
+            lines.append((f"more {plural(one)} {plural(two)}", "yes" if numbers[0] > numbers[1] else "no"))
+    return lines
+
+
+def _presence(scene: Scene, draws: Draws) -> list[tuple[str, str]]:
+    there = sorted({item.name for item in scene.objects})
+    absent = draws.sample([name for name in CLASSES if name not in there], len(there))
+    lines = []
+    for name in (*there, *absent):
+        number = len(scene.of_class(name))
+        lines.append(
+            (f"any {name}", "yes" if number else "no") if draws.chance(0.5) else (plural(name), str(number))
+        )
+    return lines
+
+
+def _key(scene: Scene, item: SceneObject) -> str | None:
+    thing = refer(scene, item)
+    return None if thing is None else thing.removeprefix("the ")
+
+
 def documents(world: World, count: int, phase: Phase) -> Iterator[list[Segment]]:
-    """Drills, conversations in the template of the quickstart and, a few, captions after their scene."""
+    """Drills, conversations in the quickstart's template, and short captions, as aligning asks for them."""
     template = get_template(TEMPLATE)
     ledger = Ledger()
     for index in range(count):
@@ -121,7 +158,7 @@ def documents(world: World, count: int, phase: Phase) -> Iterator[list[Segment]]
             yield [TextSegment(f"{told}\n"), *drill(scene, draws)]
             continue
         if draws.chance(_CAPTION_SHARE):
-            asked = ask(FAMILIES[draws.choice(DESCRIPTIONS)], scene, draws, ledger)
+            asked = ask(description.SHORT, scene, draws, ledger)
             if asked:
                 yield [TextSegment(f"{told}\n"), TextSegment(f"{asked.answer}\n", supervised=True)]
             continue

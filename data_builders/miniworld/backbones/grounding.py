@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from data_builders.miniworld.backbones.squares import SIDE, square_of
 from data_builders.miniworld.describing import color_of, size_of
 from data_builders.miniworld.vocabulary import CLASSES, COLORS, SIZES, WORDS
 from data_builders.scenes import Scene
@@ -19,11 +20,18 @@ from data_builders.scenes import Scene
 TEXTS = (*(str(digit) for digit in range(10)), *WORDS)
 NOTHING = 0
 IGNORED = -100
-_PARTS = (1 + len(CLASSES), len(COLORS), len(SIZES), len(TEXTS), 2)
-_WEIGHTS = (3.0, 1.0, 1.0, 1.0, 4.0)
+_PARTS = {
+    "class": 1 + len(CLASSES),
+    "color": len(COLORS),
+    "size": len(SIZES),
+    "text": len(TEXTS),
+    "column": SIDE,
+    "line": SIDE,
+}
+_WEIGHTS = {"class": 3.0}
 
 
-def targets(scenes: Sequence[Scene], grid: int) -> tuple[Tensor, Tensor]:
+def targets(scenes: Sequence[Scene], grid: int) -> Tensor:
     """What each patch has to tell.
 
     Args:
@@ -31,29 +39,27 @@ def targets(scenes: Sequence[Scene], grid: int) -> tuple[Tensor, Tensor]:
         grid: patches a side.
 
     Returns:
-        (scenes, patches, 4) class (0 where no object has its centre), colour, size and text, ``IGNORED``
-        where there is none; (scenes, patches, 2) the centre's place in its patch, -0.5 to 0.5.
+        (scenes, patches, 6) class (0 where no object has its centre), colour, size, text, column and line of
+        its square; ``IGNORED`` where there is none.
     """
-    labels = np.full((len(scenes), grid * grid, 4), IGNORED)
+    labels = np.full((len(scenes), grid * grid, len(_PARTS)), IGNORED)
     labels[:, :, 0] = NOTHING
-    places = np.zeros((len(scenes), grid * grid, 2), dtype=np.float32)
     for row, scene in enumerate(scenes):
         for item in scene.objects:
-            x, y = (grid * part / scene.width for part in item.center)
-            column, line = min(grid - 1, int(x)), min(grid - 1, int(y))
+            column, line = (min(grid - 1, int(grid * part / scene.width)) for part in item.center)
             size = size_of(item)
             labels[row, line * grid + column] = (
                 1 + CLASSES.index(item.name),
                 list(COLORS).index(color_of(item)),
                 IGNORED if size is None else SIZES.index(size),
                 IGNORED if item.text is None else TEXTS.index(item.text),
+                *square_of(scene, item),
             )
-            places[row, line * grid + column] = x - column - 0.5, y - line - 0.5
-    return torch.from_numpy(labels), torch.from_numpy(places)
+    return torch.from_numpy(labels)
 
 
 class Heads(nn.Module):
-    """One linear layer from a patch to class, colour, size, text and place.
+    """One linear layer from a patch to class, colour, size, text, column and line.
 
     Args:
         width: of the patches.
@@ -63,32 +69,29 @@ class Heads(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.linear = nn.Linear(width, sum(_PARTS))
-        weights = torch.ones(_PARTS[0])
+        self.linear = nn.Linear(width, sum(_PARTS.values()))
+        weights = torch.ones(_PARTS["class"])
         weights[NOTHING] = 0.5  # most patches hold no centre
         self.register_buffer("class_weights", weights)
 
-    def forward(self, patches: Tensor, labels: Tensor, places: Tensor) -> tuple[Tensor, dict[str, float]]:
-        """The loss, and the shares of objects whose class, colour and text are right.
+    def forward(self, patches: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, float]]:
+        """The loss, and the share of objects that are named rightly, part by part.
 
         Args:
             patches: (n, patches, width).
             labels: as ``targets`` gives them.
-            places: as ``targets`` gives them.
         """
-        *words, where = self.linear(patches).split(_PARTS, dim=-1)
+        words = self.linear(patches).split(tuple(_PARTS.values()), dim=-1)
         there = labels[..., 0] != NOTHING
-        loss = _WEIGHTS[-1] * (where[there] - places[there]).square().mean()
-        shares = {}
-        for number, name in enumerate(("class", "color", "size", "text")):
-            weight = self.class_weights if number == 0 else None
+        loss, shares = patches.new_zeros(()), {}
+        for number, name in enumerate(_PARTS):
             told = there & (labels[..., number] != IGNORED)
             if not told.any():
                 continue
-            loss = loss + _WEIGHTS[number] * torch.nn.functional.cross_entropy(
+            loss = loss + _WEIGHTS.get(name, 1.0) * torch.nn.functional.cross_entropy(
                 words[number].flatten(0, 1),
                 labels[..., number].flatten(),
-                weight=weight,
+                weight=self.class_weights if name == "class" else None,
                 ignore_index=IGNORED,
             )
             right = words[number].detach()[told].argmax(-1) == labels[..., number][told]

@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 MEAN = (0.5, 0.5, 0.5)
 STD = (0.5, 0.5, 0.5)
 CONTEXT = 48
+BATCH = 64
+LR = 3e-3
 CONTRAST_WEIGHT = 0.3
 """Of the contrastive loss beside that of the heads, which is what is slow to learn."""
 
@@ -97,8 +99,8 @@ def pretrain(
     steps: int,
     save: Callable[[], None],
     save_every: int = 200,
-    batch: int = 64,
-    lr: float = 3e-3,
+    batch: int = BATCH,
+    lr: float = LR,
     seed: int = 0,
 ) -> None:
     """Train ``model`` in place and write the curve to ``out/training.jsonl``.
@@ -135,7 +137,7 @@ def pretrain(
             encode([contrastive_caption(scene, rng) for scene in scenes]), normalize=True
         )
         contrast, accuracy = contrastive_loss(image, text, model.logit_scale.exp())
-        named, shares = heads(patches.last[:, 1:], *targets(scenes, grid))
+        named, shares = heads(patches.last[:, 1:], targets(scenes, grid))
         (CONTRAST_WEIGHT * contrast + named).backward()
         optimiser.step(cosine_lr(step, steps, lr, warmup=100))
         with torch.no_grad():
@@ -165,6 +167,13 @@ class _LastTokens:
     def remove(self) -> None:
         """Take the hook off."""
         self._handle.remove()
+
+
+def load(model: Any, folder: Path) -> None:
+    """Put stored weights into a model of the same shape."""
+    from safetensors.torch import load_file
+
+    model.load_state_dict(load_file(folder / "open_clip_model.safetensors"))
 
 
 def save(model: Any, config: dict[str, Any], folder: Path) -> None:

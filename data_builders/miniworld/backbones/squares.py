@@ -1,0 +1,18 @@
+"""Places on a chessboard of nine by nine over the picture, fine enough for every question about places."""
+
+from __future__ import annotations
+
+from data_builders.scenes import Scene, SceneObject
+
+SIDE = 9
+
+
+def square_of(scene: Scene, item: SceneObject) -> tuple[int, int]:
+    """Column and line, from 0, of the square that holds the object's centre."""
+    x, y = item.center
+    return min(SIDE - 1, int(SIDE * x / scene.width)), min(SIDE - 1, int(SIDE * y / scene.height))
+
+
+def square_name(square: tuple[int, int]) -> str:
+    """As on a chessboard, but from the top: "a1" to "i9"."""
+    return f"{'abcdefghi'[square[0]]}{square[1] + 1}"
