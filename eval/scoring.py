@@ -88,11 +88,20 @@ def _estimates(task: Task, answers: Sequence[Scored], sampling: Sampling) -> dic
     if not answers:
         return {}
     counts = {name: [scored.counts[name] for scored in answers] for name in answers[0].counts}
-    return _bootstrap(counts, task.aggregate, [scored.item.image for scored in answers], sampling)
+    images = [scored.item.image for scored in answers]
+    return _bootstrap(counts, task.aggregate, images, sampling, task.not_shares)
 
 
-def _bootstrap(counts: Any, statistic: Any, images: Sequence[str], sampling: Sampling) -> dict[str, Estimate]:
-    return bootstrap(counts, statistic, images, sampling.resamples, sampling.level, sampling.seed)
+def _bootstrap(
+    counts: Any,
+    statistic: Any,
+    images: Sequence[str],
+    sampling: Sampling,
+    not_shares: frozenset[str] = frozenset(),
+) -> dict[str, Estimate]:
+    return bootstrap(
+        counts, statistic, images, sampling.resamples, sampling.level, sampling.seed, not_shares
+    )
 
 
 def _by_kind(answers: Sequence[Scored], breakdown: str) -> dict[str, list[Scored]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Container, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,6 +37,7 @@ def bootstrap(
     resamples: int = 1000,
     level: float = 0.95,
     seed: int = 0,
+    not_shares: Container[str] = (),
 ) -> dict[str, Estimate]:
     """Percentile bootstrap of any metrics that are functions of summed counts, resampling whole clusters.
 
@@ -48,10 +49,12 @@ def bootstrap(
         resamples: bootstrap draws.
         level: coverage of the interval.
         seed: seed of the draws.
+        not_shares: metrics that are no share of anything, such as CIDEr-D.
 
     Returns:
         metric → its estimate. Where every draw gives the same 0 or 1 the bootstrap says nothing about the
-        uncertainty; the interval is then the exact binomial one for that many clusters.
+        uncertainty; the interval of a share is then the exact binomial one for that many clusters, and
+        anything else has none.
 
     Raises:
         ValueError: if there are no items or the counts differ in length.
@@ -70,7 +73,7 @@ def bootstrap(
     drawn = _resample(sums, resamples, seed)
     spread = statistic({name: drawn[:, i] for i, name in enumerate(names)})
     return {
-        metric: _estimate(float(value[0]), spread[metric], n, number, level)
+        metric: _estimate(float(value[0]), spread[metric], n, number, level, metric not in not_shares)
         for metric, value in point.items()
     }
 
@@ -148,13 +151,17 @@ def _resample(sums: Array, resamples: int, seed: int) -> Array:
     return np.concatenate(parts)
 
 
-def _estimate(value: float, spread: Array, n: int, clusters: int, level: float) -> Estimate:
+def _estimate(
+    value: float, spread: Array, n: int, clusters: int, level: float, share: bool
+) -> Estimate:
     if math.isnan(value):
         return Estimate(None, None, None, n, clusters)
     defined = spread[~np.isnan(spread)]
     if len(defined) == 0:
         return Estimate(value, None, None, n, clusters)
     if value in (0.0, 1.0) and np.all(defined == value):
+        if not share:
+            return Estimate(value, None, None, n, clusters)
         low, high = exact_binomial(value * clusters, clusters, level)
     else:
         low, high = (float(q) for q in np.quantile(defined, [(1 - level) / 2, (1 + level) / 2]))

@@ -78,6 +78,8 @@ class Task(ABC):
     primary: ClassVar[str]
     """The metric that the benchmark is known by."""
     lower_is_better: ClassVar[frozenset[str]] = frozenset()
+    not_shares: ClassVar[frozenset[str]] = frozenset()
+    """Metrics that do not go from 0 to 1."""
     asks_questions: ClassVar[bool] = True
     """Whether items ask different questions, so that a prompt without ``{question}`` in it is a mistake."""
     default_prompt: ClassVar[str] = "bare"

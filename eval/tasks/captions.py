@@ -23,6 +23,7 @@ class Captions(DescriptionTask):
 
     title = "Captions: objects named and likeness to people's captions"
     primary = "object_recall"
+    not_shares = frozenset({"cider_d"})
     default_max_new_tokens = 64
     instruction = "Describe the image briefly."
 

@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, default=BACKBONES, help="folder of the backbones")
     parser.add_argument("--image-text-steps", type=int, default=6500)
     parser.add_argument("--image-text-from", type=Path, help="go on from the image-text model in this folder")
-    parser.add_argument("--language-steps", type=int, default=6000)
+    parser.add_argument("--language-steps", type=int, default=3000)
     parser.add_argument(
         "--documents", type=int, default=24000, help="texts for each phase of the language model"
     )
@@ -52,10 +52,9 @@ def _tokenizer() -> Any:
     from data_builders.miniworld.backbones.corpus import PHASES, documents
     from data_builders.miniworld.backbones.tokenizer import train_tokenizer
     from data_builders.miniworld.world import World
-    from mmtune.templates.segments import rendered_text
 
     log.info("training the tokenizer")
-    texts = (rendered_text(d) for d in documents(World(seed=LANGUAGE_SEED), TOKENIZER_DOCUMENTS, PHASES[-1]))
+    texts = (d.text for d in documents(World(seed=LANGUAGE_SEED), TOKENIZER_DOCUMENTS, PHASES[-1]))
     return train_tokenizer(texts)
 
 
@@ -133,7 +132,6 @@ def build_language(folder: Path, tokenizer: Any, documents: int, steps: int) -> 
     from data_builders.miniworld.backbones import corpus, language_model
     from data_builders.miniworld.backbones.tokenizer import language_tokenizer
     from data_builders.miniworld.world import World
-    from mmtune.templates.segments import encode
 
     started = time.monotonic()
     words = language_tokenizer(tokenizer)
@@ -143,8 +141,9 @@ def build_language(folder: Path, tokenizer: Any, documents: int, steps: int) -> 
     world = World(seed=LANGUAGE_SEED)
     phases = []
     for phase in corpus.PHASES:
-        encoded = [encode(text, words) for text in corpus.documents(world, documents, phase)]
-        phases.append((round(phase.steps * steps), [(e.ids, e.supervised) for e in encoded]))
+        texts = corpus.documents(world, documents, phase)
+        encoded = [language_model.positions(text, words) for text in texts]
+        phases.append((round(phase.steps * steps), encoded))
     model = language_model.build_model(len(words), eos=words.eos_token_id, pad=words.pad_token_id, seed=0)
     language_model.pretrain(model, phases, pad=words.pad_token_id, out=folder)
     _write_build(folder, {"documents": documents, "steps": steps, "seed": LANGUAGE_SEED}, started)

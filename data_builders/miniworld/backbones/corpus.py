@@ -18,12 +18,14 @@ from data_builders.miniworld.questions.balance import Ledger
 from data_builders.miniworld.vocabulary import CLASSES, plural
 from data_builders.miniworld.world import World
 from data_builders.scenes import Scene, SceneObject
-from mmtune.records import Turn
+from mmtune.records import IMAGE_PLACEHOLDER, Turn
 from mmtune.templates import get_template
-from mmtune.templates.segments import Segment, TextSegment
+from mmtune.templates.segments import ImageSegment, Segment, TextSegment, rendered_text
 
 TEMPLATE = "qwen"
 _STREAM = 77
+GRID = 6
+NOTHING = "nothing"
 _DRILLED = 24
 _DRILLED_RELATIONS = 8
 _DRILLED_COMPARISONS = 6
@@ -45,27 +47,48 @@ class Phase:
     drills: float
 
 
-PHASES = (Phase(0.3, 2, 0.5), Phase(0.2, 3, 0.45), Phase(0.5, 5, 0.35))
+PHASES = (Phase(0.15, 2, 0.5), Phase(0.15, 3, 0.5), Phase(0.7, 5, 0.4))
 
 
-def told_scene(scene: Scene, draws: Draws) -> str:
-    """The scene in words, one clause an object: "c7 small red star; e2 blue cat word".
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A text with a scene told where the picture would stand.
 
-    The place is that of the centre on a chessboard of nine by nine, which settles every question about
-    places. The class comes last, so that at its token all of an object can have come together, as in the
-    patch of a picture.
+    Args:
+        segments: with one image position.
+        told: the words of each patch, row by row.
     """
-    items = list(scene.objects)
-    if draws.chance(0.5):
-        items.sort(key=lambda item: square_of(scene, item)[::-1])
-    else:
-        draws.shuffle(items)
-    return " " + "; ".join(_clause(scene, item) for item in items) + "."
+
+    segments: list[Segment]
+    told: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        """All of its words, for the tokenizer to learn from."""
+        return rendered_text(self.segments).replace(IMAGE_PLACEHOLDER, "".join(f" {w}" for w in self.told))
 
 
-def _clause(scene: Scene, item: SceneObject) -> str:
-    words = [square_name(square_of(scene, item)), size_of(item), color_of(item), item.text, item.name]
-    return " ".join(word for word in words if word)
+def told_scene(scene: Scene, grid: int) -> tuple[str, ...] | None:
+    """The scene in words, as a tower tells it: at the patch of each object's centre what it is and where.
+
+    Args:
+        scene: of a square picture.
+        grid: patches a side.
+
+    Returns:
+        The words of each patch, row by row, as "C P small red star"; None where two objects share a patch.
+    """
+    words = [NOTHING] * grid**2
+    for item in scene.objects:
+        x, y = item.center
+        patch = min(grid - 1, int(grid * y / scene.height)) * grid + min(
+            grid - 1, int(grid * x / scene.width)
+        )
+        if words[patch] != NOTHING:
+            return None
+        parts = (square_name(square_of(scene, item)), size_of(item), color_of(item), item.text, item.name)
+        words[patch] = " ".join(part for part in parts if part)
+    return tuple(words)
 
 
 def drill(scene: Scene, draws: Draws) -> list[Segment]:
@@ -145,25 +168,28 @@ def _key(scene: Scene, item: SceneObject) -> str | None:
     return None if thing is None else thing.removeprefix("the ")
 
 
-def documents(world: World, count: int, phase: Phase) -> Iterator[list[Segment]]:
+def documents(world: World, count: int, phase: Phase, grid: int = GRID) -> Iterator[Document]:
     """Drills, conversations in the quickstart's template, and short captions, as aligning asks for them."""
-    template = get_template(TEMPLATE)
     ledger = Ledger()
     for index in range(count):
         draws = Draws(world.seed, _STREAM, phase.objects, index)
         rng = np.random.default_rng((world.seed, phase.objects, index))
         scene = with_fewer(world.scene(index), draws.between(1, phase.objects), rng)
-        told = told_scene(scene, draws)
-        if draws.chance(phase.drills):
-            yield [TextSegment(f"{told}\n"), *drill(scene, draws)]
-            continue
-        if draws.chance(_CAPTION_SHARE):
-            asked = ask(description.SHORT, scene, draws, ledger)
-            if asked:
-                yield [TextSegment(f"{told}\n"), TextSegment(f"{asked.answer}\n", supervised=True)]
-            continue
-        turns: list[Turn] = []
-        for question in conversation(scene, draws, ledger):
-            turns.append(Turn("user", question.text if turns else f"{told}\n{question.text}"))
-            turns.append(Turn("assistant", question.answer))
-        yield template.render(turns)
+        told = told_scene(scene, grid)
+        segments = None if told is None else _talk(scene, draws, ledger, phase)
+        if told is not None and segments is not None:
+            yield Document(segments, told)
+
+
+def _talk(scene: Scene, draws: Draws, ledger: Ledger, phase: Phase) -> list[Segment] | None:
+    if draws.chance(phase.drills):
+        return [ImageSegment(0), TextSegment("\n"), *drill(scene, draws)]
+    if draws.chance(_CAPTION_SHARE):
+        asked = ask(description.SHORT, scene, draws, ledger)
+        turns = [] if asked is None else [Turn("user", IMAGE_PLACEHOLDER), Turn("assistant", asked.answer)]
+        return get_template("plain").render(turns) if turns else None
+    turns = []
+    for question in conversation(scene, draws, ledger):
+        turns.append(Turn("user", question.text if turns else f"{IMAGE_PLACEHOLDER}\n{question.text}"))
+        turns.append(Turn("assistant", question.answer))
+    return get_template(TEMPLATE).render(turns) if turns else None

@@ -8,13 +8,19 @@ import random
 from collections.abc import Iterator, Sequence
 from itertools import count, islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
+from data_builders.miniworld.backbones import corpus
 from data_builders.miniworld.backbones.optimiser import Optimiser
 from data_builders.miniworld.backbones.schedule import TrainingLog, cosine_lr
+from mmtune.batch import IMAGE_TOKEN_ID
+from mmtune.templates.segments import encode, expand
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 log = logging.getLogger(__name__)
 
@@ -34,8 +40,19 @@ EMBEDDING_STD = 0.7
 UNSUPERVISED_WEIGHT = 0.1
 """Weight of the tokens of scenes and questions: mostly chance, they only teach the form of the language."""
 
-Document = tuple[list[int], list[bool]]
-"""Token ids, and which of them belong to an answer."""
+Bag = list[int]
+"""The tokens of one position: one, or all the words of a patch, whose embeddings are added up."""
+
+Document = tuple[list[Bag], list[bool]]
+"""The positions, and which of them belong to an answer."""
+
+
+def positions(document: corpus.Document, tokenizer: PreTrainedTokenizerBase) -> Document:
+    """Tokenise a document; the words of a patch share one position, as its visual token will."""
+    told = tokenizer([f" {words}" for words in document.told], add_special_tokens=False)["input_ids"]
+    encoded = expand(encode(document.segments, tokenizer), [len(told)])
+    patches = iter(told)
+    return [next(patches) if i == IMAGE_TOKEN_ID else [i] for i in encoded.ids], encoded.supervised
 
 
 def build_model(vocab_size: int, *, eos: int, pad: int, seed: int) -> Any:
@@ -69,15 +86,34 @@ def length_batches(documents: Sequence[Document], tokens: int, seed: int) -> lis
     return batches
 
 
-def collate(documents: Sequence[Document], pad: int) -> tuple[Tensor, Tensor]:
-    """Right-pad into ids (documents, length) and the weights of next-token losses (documents, length - 1)."""
-    length = max(len(ids) for ids, _ in documents)
+def collate(documents: Sequence[Document], pad: int) -> tuple[list[Bag], Tensor, Tensor]:
+    """Right-pad a batch.
+
+    Returns:
+        The bags of all positions, document by document; the ids to be told (documents, length - 1); the
+        weights of their losses, 0 for what has more than one token and for padding.
+    """
+    length = max(len(bags) for bags, _ in documents)
     ids = torch.full((len(documents), length), pad)
     weights = torch.zeros(len(documents), length)
-    for row, (tokens, answer) in enumerate(documents):
-        ids[row, : len(tokens)] = torch.tensor(tokens)
-        weights[row, : len(tokens)] = torch.tensor([1.0 if a else UNSUPERVISED_WEIGHT for a in answer])
-    return ids, weights[:, 1:]
+    flat: list[Bag] = []
+    for row, (bags, answer) in enumerate(documents):
+        ids[row, : len(bags)] = torch.tensor([bag[0] for bag in bags])
+        weights[row, : len(bags)] = torch.tensor(
+            [
+                0.0 if len(bag) > 1 else 1.0 if a else UNSUPERVISED_WEIGHT
+                for bag, a in zip(bags, answer, strict=True)
+            ]
+        )
+        flat += [*bags, *[[pad]] * (length - len(bags))]
+    return flat, ids[:, 1:], weights[:, 1:]
+
+
+def embed(bags: Sequence[Bag], table: Tensor) -> Tensor:
+    """Embed each position: (positions, width), summed over its tokens."""
+    offsets = torch.tensor([0, *(len(bag) for bag in bags[:-1])]).cumsum(0)
+    flat = torch.tensor([token for bag in bags for token in bag])
+    return torch.nn.functional.embedding_bag(flat, table, offsets, mode="sum")
 
 
 def pretrain(
@@ -112,10 +148,11 @@ def pretrain(
     model.train()
     for number, documents in phases:
         for batch in islice(_endless(documents, tokens_per_step, seed), number):
-            ids, weights = collate([documents[i] for i in batch], pad)
-            logits = model(input_ids=ids[:, :-1], use_cache=False).logits
+            bags, ids, weights = collate([documents[i] for i in batch], pad)
+            inputs = embed(bags, model.get_input_embeddings().weight).view(len(ids), ids.shape[1] + 1, -1)
+            logits = model(inputs_embeds=inputs[:, :-1], use_cache=False).logits
             losses = torch.nn.functional.cross_entropy(
-                logits.reshape(-1, logits.shape[-1]), ids[:, 1:].reshape(-1), reduction="none"
+                logits.flatten(0, 1), ids.flatten(), reduction="none"
             ).view_as(weights)
             loss = (losses * weights).sum() / weights.sum()
             loss.backward()

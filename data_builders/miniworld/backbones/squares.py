@@ -14,5 +14,5 @@ def square_of(scene: Scene, item: SceneObject) -> tuple[int, int]:
 
 
 def square_name(square: tuple[int, int]) -> str:
-    """As on a chessboard, but from the top: "a1" to "i9"."""
-    return f"{'abcdefghi'[square[0]]}{square[1] + 1}"
+    """A letter for the column, A to I from the left, and one for the line, J to R from the top."""
+    return f"{'ABCDEFGHI'[square[0]]} {'JKLMNOPQR'[square[1]]}"

@@ -14,14 +14,16 @@ from data_builders.miniworld import World
 from data_builders.miniworld.backbones import BACKBONES
 from data_builders.miniworld.backbones.__main__ import main
 from data_builders.miniworld.backbones.captions import contrastive_caption
+from data_builders.miniworld.backbones.corpus import NOTHING as NOTHING_TOLD
 from data_builders.miniworld.backbones.corpus import PHASES, documents, drill, told_scene
 from data_builders.miniworld.backbones.grounding import IGNORED, NOTHING, TEXTS, Heads, targets
 from data_builders.miniworld.backbones.image_text import contrastive_loss
-from data_builders.miniworld.backbones.language_model import collate, length_batches
+from data_builders.miniworld.backbones.language_model import collate, embed, length_batches, positions
 from data_builders.miniworld.backbones.optimiser import Muon, Optimiser, orthogonal
 from data_builders.miniworld.backbones.variants import CrowdedWorld, variants, with_fewer
 from data_builders.miniworld.draws import Draws
 from data_builders.miniworld.vocabulary import CLASSES, COLORS
+from mmtune.templates.segments import ImageSegment, TextSegment
 
 MEGABYTE = 1_000_000
 
@@ -151,34 +153,57 @@ def test_contrastive_loss_is_clips() -> None:
 
 
 def test_a_told_scene_settles_where_things_stand() -> None:
-    world = World(seed=9)
+    world, told_scenes = World(seed=9), 0
     for index in range(60):
         scene = world.scene(index)
-        clauses = told_scene(scene, Draws(1, index)).strip().removesuffix(".").split("; ")
-        assert len(clauses) == len(scene.objects)
+        told = told_scene(scene, 6)
+        if told is None:
+            continue
+        told_scenes += 1
+        assert len(told) == 36 and sum(words != NOTHING_TOLD for words in told) == len(scene.objects)
         squares = {}
         for item in scene.objects:
-            column, row = (int(9 * part / scene.width) for part in item.center)
-            square = f"{'abcdefghi'[column]}{row + 1}"
-            squares[item.id] = (column, row)
-            assert any(
-                clause.startswith(f"{square} ") and clause.endswith(f" {item.name}") for clause in clauses
-            )
+            (x, y), side = item.center, scene.width
+            column, line, *words = told[int(6 * y / side) * 6 + int(6 * x / side)].split()
+            assert (column, line) == ("ABCDEFGHI"[int(9 * x / side)], "JKLMNOPQR"[int(9 * y / side)])
+            assert words[-1] == item.name and item.attributes[0] in words
+            squares[item.id] = (column, line)
         for relation in scene.relations:
             one, two = squares[relation.subject], squares[relation.object]
             if relation.predicate == "left of":
                 assert one[0] < two[0]
             if relation.predicate == "above":
                 assert one[1] < two[1]
+    assert told_scenes > 40
+
+
+def test_words_of_a_patch_share_one_position() -> None:
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(BACKBONES / "language")
+    for document in documents(World(seed=9), 10, PHASES[-1]):
+        bags, supervised = positions(document, tokenizer)
+        plain = tokenizer.decode([bag[0] for bag, answer in zip(bags, supervised, strict=True) if answer])
+        assert plain == "".join(s.text for s in document.segments if getattr(s, "supervised", False))
+        start = next(n for n in range(len(bags)) if tokenizer.decode(bags[n]) == f" {document.told[0]}")
+        told = tuple(tokenizer.decode(bag).strip() for bag in bags[start : start + 36])
+        assert told == document.told
+
+
+def test_bags_are_embedded_as_the_sum_of_their_tokens() -> None:
+    table = torch.randn(6, 4, generator=torch.manual_seed(0))
+    found = embed([[2], [0, 3, 3], [5, 1]], table)
+    assert torch.allclose(found, torch.stack([table[2], table[0] + 2 * table[3], table[5] + table[1]]))
 
 
 def test_batches_of_like_length_hold_every_document_once() -> None:
-    texts = [([1] * n, [True] * n) for n in (3, 9, 4, 8, 2, 7)]
+    texts = [([[1]] * n, [True] * n) for n in (3, 9, 4, 8, 2, 7)]
     batches = length_batches(texts, tokens=16, seed=0)
     assert sorted(i for batch in batches for i in batch) == list(range(6))
-    ids, weights = collate([texts[0], texts[1]], pad=0)
-    assert ids.shape == (2, 9) and weights.shape == (2, 8)
-    assert float(weights[0].sum()) == 2.0
+    bags, ids, weights = collate([([[1], [2, 3], [4]], [False, False, True]), ([[5], [6]], [False, True])], 0)
+    assert bags == [[1], [2, 3], [4], [5], [6], [0]]
+    assert ids.tolist() == [[2, 4], [6, 0]]
+    assert weights.tolist() == [[0.0, 1.0], [1.0, 0.0]]
 
 
 def test_drills_tell_the_truth() -> None:
@@ -214,21 +239,19 @@ def test_drills_tell_the_truth() -> None:
 
 
 def test_later_phases_have_fuller_scenes() -> None:
-    lengths = []
+    most = []
     for phase in PHASES:
-        texts = [segments[0].text for segments in documents(World(seed=9), 60, phase)]
-        lengths.append(max(text.count("; ") + 1 for text in texts))
-        assert lengths[-1] <= phase.objects + 8  # a chat's first segment is its opening
-    assert lengths == sorted(lengths)
+        told = [document.told for document in documents(World(seed=9), 60, phase)]
+        most.append(max(sum(words != NOTHING_TOLD for words in patches) for patches in told))
+        assert most[-1] <= phase.objects
+    assert most == sorted(most)
     assert sum(phase.steps for phase in PHASES) == pytest.approx(1)
 
 
-def test_documents_hold_no_image_and_something_to_learn() -> None:
-    from mmtune.templates.segments import TextSegment
-
-    for segments in documents(World(seed=9), 30, PHASES[-1]):
-        assert all(isinstance(segment, TextSegment) for segment in segments)
-        assert any(segment.supervised for segment in segments)
+def test_documents_have_one_told_scene_and_something_to_learn() -> None:
+    for document in documents(World(seed=9), 30, PHASES[-1]):
+        assert sum(isinstance(segment, ImageSegment) for segment in document.segments) == 1
+        assert any(segment.supervised for segment in document.segments if isinstance(segment, TextSegment))
 
 
 def test_building_twice_gives_the_same_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

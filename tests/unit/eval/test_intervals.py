@@ -98,3 +98,14 @@ def test_nominal_coverage_is_about_right():
         found = bootstrap_mean(list(sample), resamples=300, seed=trial)
         hits += found.low <= 0.7 <= found.high
     assert 0.88 <= hits / 120 <= 1.0
+
+
+def test_what_is_no_share_has_no_binomial_interval():
+    counts = {"cider": [0.0] * 10, "right": [0.0] * 10, "n": [1.0] * 10}
+
+    def statistic(sums):
+        return {"cider": sums["cider"] / sums["n"], "right": sums["right"] / sums["n"]}
+
+    found = bootstrap(counts, statistic, not_shares={"cider"})
+    assert (found["cider"].value, found["cider"].low, found["cider"].high) == (0.0, None, None)
+    assert found["right"].high == pytest.approx(exact_binomial(0, 10)[1])
