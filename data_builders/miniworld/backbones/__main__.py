@@ -29,9 +29,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, default=BACKBONES, help="folder of the backbones")
     parser.add_argument("--image-text-steps", type=int, default=6500)
     parser.add_argument("--image-text-from", type=Path, help="go on from the image-text model in this folder")
-    parser.add_argument("--language-steps", type=int, default=3000)
+    parser.add_argument("--language-steps", type=int, default=5500)
     parser.add_argument(
-        "--documents", type=int, default=24000, help="texts for each phase of the language model"
+        "--documents", type=int, default=16000, help="texts for each phase of the language model"
     )
     parser.add_argument("--threads", type=int, default=1, help="another number may round differently")
     arguments = parser.parse_args(argv)

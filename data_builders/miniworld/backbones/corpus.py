@@ -92,7 +92,7 @@ def told_scene(scene: Scene, grid: int) -> tuple[str, ...] | None:
 
 
 def drill(scene: Scene, draws: Draws) -> list[Segment]:
-    """What can be asked of a scene, without the asking: "red star; star color red; star side moon left".
+    """What can be asked of a scene, without the asking: "color star red; side star moon left".
 
     A value follows its key at once, so looking things up and comparing them is learnt here many times
     sooner than from questions, which say the key early and want the value late.
@@ -116,7 +116,7 @@ def _aspects(scene: Scene) -> list[tuple[str, str]]:
         if cell_index(scene, item, margin=scene.width / 32) is not None:
             values["place"] = cell_of(scene, item)
         if key is not None:
-            lines += [(f"{key} {aspect}", value) for aspect, value in values.items() if value]
+            lines += [(f"{aspect} {key}", value) for aspect, value in values.items() if value]
     return lines
 
 
@@ -129,10 +129,10 @@ def _sides(scene: Scene, draws: Draws) -> list[tuple[str, str]]:
         side = relation.predicate.removesuffix(" of")
         aspect = "side" if side in ("left", "right") else "level"
         if draws.chance(0.5):
-            lines.append((f"{first} {aspect} {second}", side))
+            lines.append((f"{aspect} {first} {second}", side))
         else:
             asked = draws.choice(("left", "right") if aspect == "side" else ("above", "below"))
-            lines.append((f"{first} {asked} {second}", "yes" if asked == side else "no"))
+            lines.append((f"{asked} {first} {second}", "yes" if asked == side else "no"))
     return lines
 
 

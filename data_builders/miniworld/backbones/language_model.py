@@ -32,10 +32,15 @@ SHAPE = {
     "num_key_value_heads": 4,
     "max_position_embeddings": 1024,
     "tie_word_embeddings": False,
+    "attention_bias": True,
     "initializer_range": 0.08,  # one over the root of the width
 }
 EMBEDDING_STD = 0.7
 """With the usual 0.02, what a token is would drown in the first block's output, and nothing is looked up."""
+
+ATTENTION_BIAS_STD = 0.7
+"""Of the biases of queries and keys. Rotary positions turn what all tokens have in common, and without a bias
+that is nothing at the start: no head could attend to the token before, whatever it is."""
 
 UNSUPERVISED_WEIGHT = 0.1
 """Weight of the tokens of scenes and questions: mostly chance, they only teach the form of the language."""
@@ -56,7 +61,7 @@ def positions(document: corpus.Document, tokenizer: PreTrainedTokenizerBase) -> 
 
 
 def build_model(vocab_size: int, *, eos: int, pad: int, seed: int) -> Any:
-    """Make the untrained model: Llama layers, rotary positions, tied embeddings."""
+    """Make the untrained model: Llama layers, rotary positions."""
     from transformers import LlamaConfig, LlamaForCausalLM
 
     torch.manual_seed(seed)
@@ -65,6 +70,9 @@ def build_model(vocab_size: int, *, eos: int, pad: int, seed: int) -> Any:
     )
     model = LlamaForCausalLM(config)
     torch.nn.init.normal_(model.model.embed_tokens.weight, std=EMBEDDING_STD)
+    for layer in model.model.layers:
+        for projection in (layer.self_attn.q_proj, layer.self_attn.k_proj):
+            torch.nn.init.normal_(projection.bias, std=ATTENTION_BIAS_STD)
     return model
 
 
@@ -123,7 +131,7 @@ def pretrain(
     pad: int,
     out: Path,
     save_every: int = 200,
-    tokens_per_step: int = 3072,
+    tokens_per_step: int = 1024,
     lr: float = 3e-3,
     seed: int = 0,
 ) -> None:

@@ -224,14 +224,14 @@ def test_drills_tell_the_truth() -> None:
             elif words[0] in ("larger", "smaller") and len(words) == 3:
                 sizes = {name: scene.of_class(name)[0].attributes[1] for name in words[1:]}
                 assert sizes[value.text.strip()] == {"larger": "large", "smaller": "small"}[words[0]]
-            elif len(words) == 3 and words[1] in ("side", "left", "right") and {*words[::2]} <= {*CLASSES}:
-                one, two = (scene.of_class(name)[0].center[0] for name in words[::2])
+            elif len(words) == 3 and words[0] in ("side", "left", "right") and {*words[1:]} <= {*CLASSES}:
+                one, two = (scene.of_class(name)[0].center[0] for name in words[1:])
                 side = "left" if one < two else "right"
-                told = side if words[1] == "side" else ("yes" if side == words[1] else "no")
+                told = side if words[0] == "side" else ("yes" if side == words[0] else "no")
                 assert value.text.strip() == told
-            elif len(words) == 2 and words[1] in ("color", "text"):
-                (item,) = scene.of_class(words[0])
-                assert value.text.strip() == (item.attributes[0] if words[1] == "color" else item.text)
+            elif len(words) == 2 and words[0] in ("color", "text"):
+                (item,) = scene.of_class(words[1])
+                assert value.text.strip() == (item.attributes[0] if words[0] == "color" else item.text)
             else:
                 continue
             checked += 1
