@@ -10,6 +10,7 @@ import os
 import platform
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--image-text-steps", type=int, default=6500)
     parser.add_argument("--image-text-from", type=Path, help="go on from the image-text model in this folder")
     parser.add_argument("--language-steps", type=int, default=5500)
+    parser.add_argument("--language-from", type=Path, help="go on from the language model in this folder")
     parser.add_argument(
         "--documents", type=int, default=16000, help="texts for each phase of the language model"
     )
@@ -45,7 +47,13 @@ def main(argv: Sequence[str] | None = None) -> None:
         start = arguments.image_text_from
         build_image_text(arguments.out / "image_text", tokenizer, arguments.image_text_steps, start)
     if arguments.part in ("language", "all"):
-        build_language(arguments.out / "language", tokenizer, arguments.documents, arguments.language_steps)
+        build_language(
+            arguments.out / "language",
+            tokenizer,
+            arguments.documents,
+            arguments.language_steps,
+            arguments.language_from,
+        )
 
 
 def _tokenizer() -> Any:
@@ -120,33 +128,46 @@ def build_image_text(folder: Path, tokenizer: Any, steps: int, start: Path | Non
     _write_build(folder, settings, started)
 
 
-def build_language(folder: Path, tokenizer: Any, documents: int, steps: int) -> None:
+def build_language(
+    folder: Path, tokenizer: Any, documents: int, steps: int, start: Path | None = None
+) -> None:
     """Train and store the language model with its tokenizer.
 
     Args:
         folder: where it goes, as transformers saves it.
-        tokenizer: the shared tokenizer.
+        tokenizer: the shared tokenizer; a model to go on from keeps its own.
         documents: texts to write and learn from in each phase.
         steps: optimiser steps.
+        start: folder of the model to go on from, with new texts of the last phase and half the learning rate.
     """
+    from tokenizers import Tokenizer
+
     from data_builders.miniworld.backbones import corpus, language_model
     from data_builders.miniworld.backbones.tokenizer import language_tokenizer
     from data_builders.miniworld.world import World
 
     started = time.monotonic()
+    settings: dict[str, Any] = {"documents": documents, "steps": steps, "seed": LANGUAGE_SEED}
+    phases, seed, lr = corpus.PHASES, LANGUAGE_SEED, language_model.LR
+    if start is not None:
+        settings["from"] = json.loads((start / "build.json").read_text(encoding="utf-8"))
+        tokenizer = Tokenizer.from_file(str(start / "tokenizer.json"))
+        phases, seed, lr = (replace(phases[-1], steps=1.0),), seed + 1, lr / 2
     words = language_tokenizer(tokenizer)
     folder.mkdir(parents=True, exist_ok=True)
     words.save_pretrained(folder)
     log.info("writing %d texts", documents)
-    world = World(seed=LANGUAGE_SEED)
-    phases = []
-    for phase in corpus.PHASES:
+    world = World(seed=seed)
+    lessons = []
+    for phase in phases:
         texts = corpus.documents(world, documents, phase)
         encoded = [language_model.positions(text, words) for text in texts]
-        phases.append((round(phase.steps * steps), encoded))
+        lessons.append((round(phase.steps * steps), encoded))
     model = language_model.build_model(len(words), eos=words.eos_token_id, pad=words.pad_token_id, seed=0)
-    language_model.pretrain(model, phases, pad=words.pad_token_id, out=folder)
-    _write_build(folder, {"documents": documents, "steps": steps, "seed": LANGUAGE_SEED}, started)
+    if start is not None:
+        language_model.load(model, start)
+    language_model.pretrain(model, lessons, pad=words.pad_token_id, out=folder, lr=lr)
+    _write_build(folder, settings, started)
 
 
 def _write_build(folder: Path, settings: dict[str, Any], started: float) -> None:

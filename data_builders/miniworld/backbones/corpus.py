@@ -47,7 +47,7 @@ class Phase:
     drills: float
 
 
-PHASES = (Phase(0.15, 2, 0.5), Phase(0.15, 3, 0.5), Phase(0.7, 5, 0.4))
+PHASES = (Phase(0.1, 2, 0.5), Phase(0.1, 3, 0.5), Phase(0.5, 5, 0.4), Phase(0.3, 5, 0.15))
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,7 @@ SHAPE = {
 EMBEDDING_STD = 0.7
 """With the usual 0.02, what a token is would drown in the first block's output, and nothing is looked up."""
 
+LR = 3e-3
 ATTENTION_BIAS_STD = 0.7
 """Of the biases of queries and keys. Rotary positions turn what all tokens have in common, and without a bias
 that is nothing at the start: no head could attend to the token before, whatever it is."""
@@ -132,7 +133,7 @@ def pretrain(
     out: Path,
     save_every: int = 200,
     tokens_per_step: int = 1024,
-    lr: float = 3e-3,
+    lr: float = LR,
     seed: int = 0,
 ) -> None:
     """Train ``model`` in place; the curve goes to ``out/training.jsonl``, the weights to ``out`` as it goes.
@@ -178,6 +179,13 @@ def pretrain(
 def _endless(documents: Sequence[Document], tokens: int, seed: int) -> Iterator[list[int]]:
     for epoch in count(seed):
         yield from length_batches(documents, tokens, epoch)
+
+
+def load(model: Any, folder: Path) -> None:
+    """Put stored weights into a model of the same shape."""
+    from safetensors.torch import load_file
+
+    model.load_state_dict(load_file(folder / "model.safetensors"))
 
 
 def save(model: Any, folder: Path) -> None:
