@@ -1,0 +1,24 @@
+"""Records, the value that every room shares, and LLaVA JSON, the format in which people keep them."""
+
+from __future__ import annotations
+
+from mmtune.records.files import decode_json, iter_llava, iter_rows, write_llava
+from mmtune.records.llava import VIDEO_PLACEHOLDER, move_images_to_front, parse_llava, to_llava
+from mmtune.records.record import IMAGE_PLACEHOLDER, ImageRef, Preference, Record, Role, Turn
+
+__all__ = [
+    "IMAGE_PLACEHOLDER",
+    "VIDEO_PLACEHOLDER",
+    "ImageRef",
+    "Preference",
+    "Record",
+    "Role",
+    "Turn",
+    "decode_json",
+    "iter_llava",
+    "iter_rows",
+    "move_images_to_front",
+    "parse_llava",
+    "to_llava",
+    "write_llava",
+]
