@@ -9,7 +9,7 @@ from tests import tiny_models
 
 def tiny_checkpoint(folder: Path, *, language: str = "llama", template: str = "vicuna_v1") -> Path:
     """Build tiny backbones, compose them, save a checkpoint, and return its folder."""
-    from mmtune.models.bundle import build
+    from mmtune.models.building import build
     from mmtune.models.checkpoint import save
     from mmtune.models.config import LanguageConfig, ModelConfig, ProjectorConfig, VisionConfig
 

@@ -71,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
 def encoder_of(recipe: Recipe) -> RecordEncoder:
     """The encoder that training would use; the model's weights are not needed for it."""
     from mmtune.data.prepare import RecordEncoder
-    from mmtune.models.bundle import build
+    from mmtune.models.building import build
     from mmtune.templates import get_template
 
     bundle = build(recipe.model, template=recipe.template, meta=True)

@@ -19,6 +19,16 @@ FUSED = "fused"
 BETWEEN_NAMES = " + "
 """Stands between the names of several towers where one text names them all."""
 
+TRANSFORMERS = "transformers"
+"""Library of a vision tower whose name says none."""
+_IN_LIBRARY = re.compile(r"([a-z][a-z0-9_]+):(.+)")
+
+
+def split_library(name: str) -> tuple[str, str]:
+    """The library that a vision tower's name says (``open_clip:NAME``), and the name without it."""
+    said = _IN_LIBRARY.fullmatch(name)
+    return (said[1], said[2]) if said else (TRANSFORMERS, name)
+
 
 @dataclass
 class TowerConfig:
@@ -40,7 +50,7 @@ class VisionConfig:
     """Folder or hub name of a CLIP, SigLIP, SigLIP 2 or DINOv2 checkpoint of transformers, or ``open_clip:``
     and a folder or hub name, or ``fused`` for the several ``towers``."""
     layer: int = -2
-    """Hidden state that is read: 0 is the embeddings, k the output of block k, -1 the last block's.
+    """Hidden state that is read: k is the output of block k, counted from 1, and -1 that of the last block.
 
     No state goes through the final layer norm unless ``final_norm`` says so. Blocks behind the chosen one are
     kept in the weights but never run and never trained.
@@ -79,6 +89,10 @@ class VisionConfig:
         if self.name == FUSED and self.select != "patch":
             raise UserError(
                 "several towers can only be joined patch by patch", "model.vision.select", "use patch"
+            )
+        if self.name == FUSED and (self.layer != -2 or self.final_norm):
+            raise UserError(
+                "several towers have a layer each", "model.vision.towers", "set layer and final_norm there"
             )
         if self.fuse not in ("channel", "interleave"):
             raise UserError(f"unknown fuse {self.fuse!r}", "model.vision.fuse", "use channel or interleave")
@@ -201,6 +215,7 @@ class ModelConfig:
 __all__ = [
     "BETWEEN_NAMES",
     "FUSED",
+    "TRANSFORMERS",
     "Attention",
     "Dtype",
     "Fuse",
@@ -211,4 +226,5 @@ __all__ = [
     "Select",
     "TowerConfig",
     "VisionConfig",
+    "split_library",
 ]

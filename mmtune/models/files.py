@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mmtune.errors import UserError
-from mmtune.models.config import BETWEEN_NAMES
+from mmtune.models.config import BETWEEN_NAMES, split_library
 
 WEIGHTS = ("*.safetensors", "*.bin")
 """Weight files, the preferred kind first."""
@@ -77,7 +77,7 @@ def read_json(name: str, filename: str) -> dict[str, Any] | None:
 
 def weight_files(name: str) -> list[Path]:
     """Weight files of a model that lie on this machine, safetensors where there are any, sorted by name."""
-    name = name.removeprefix("open_clip:")
+    _, name = split_library(name)
     folder = Path(name).expanduser()
     if not folder.is_dir():
         from huggingface_hub import snapshot_download

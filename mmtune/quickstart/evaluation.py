@@ -63,7 +63,7 @@ def evaluate_alignment(recipe: Recipe, aligned: str, data: Path, folder: Path, s
     from eval.runner import evaluate as run
     from eval.tasks import build_tasks
     from mmtune.decode.engine import Engine
-    from mmtune.models.bundle import build
+    from mmtune.models.building import build
 
     engines = {
         "untrained projector": lambda: Engine(

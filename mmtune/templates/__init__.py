@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
-from mmtune.errors import UserError
+from mmtune.errors import UserError, unknown
+from mmtune.registry import Registry
 from mmtune.templates.base import RoundLayout, Template
-from mmtune.templates.chatml import CHATML, MISTRAL_ORCA, MPT
 from mmtune.templates.fitting import warn_of_misfits
 from mmtune.templates.from_tokenizer import TokenizerTemplate
-from mmtune.templates.gemma import GEMMA_INSTRUCT
-from mmtune.templates.llama_2 import LLAMA_2, LLAVA_LLAMA_2, LLAVA_LLAMA_2_MMTAG, LLAVA_LLAMA_2_SIMPLE
-from mmtune.templates.llama_3 import LLAMA_3
-from mmtune.templates.mistral import MISTRAL_INSTRUCT
-from mmtune.templates.plain import PLAIN
-from mmtune.templates.qwen import QWEN, QWEN_2_5
 from mmtune.templates.segments import (
     Encoded,
     ImageSegment,
@@ -25,37 +18,36 @@ from mmtune.templates.segments import (
     expand,
     rendered_text,
 )
-from mmtune.templates.v0 import V0, V0_MMTAG
-from mmtune.templates.vicuna import LLAVA_V1, V1_MMTAG, VICUNA_V1
-from mmtune.templates.zephyr import MISTRAL_ZEPHYR
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-_ALL: tuple[Template, ...] = (
-    PLAIN,
-    VICUNA_V1,
-    LLAVA_V1,
-    V1_MMTAG,
-    V0,
-    V0_MMTAG,
-    LLAVA_LLAMA_2,
-    LLAVA_LLAMA_2_SIMPLE,
-    LLAVA_LLAMA_2_MMTAG,
-    LLAMA_2,
-    LLAMA_3,
-    MISTRAL_INSTRUCT,
-    MISTRAL_ORCA,
-    MISTRAL_ZEPHYR,
-    CHATML,
-    MPT,
-    QWEN,
-    QWEN_2_5,
-    GEMMA_INSTRUCT,
+TEMPLATES: Registry[Template] = Registry(
+    "template",
+    __name__,
+    {
+        "plain": "plain:PLAIN",
+        "vicuna_v1": "vicuna:VICUNA_V1",
+        "llava_v1": "vicuna:LLAVA_V1",
+        "v1_mmtag": "vicuna:V1_MMTAG",
+        "v0": "v0:V0",
+        "v0_mmtag": "v0:V0_MMTAG",
+        "llava_llama_2": "llama_2:LLAVA_LLAMA_2",
+        "llava_llama_2_simple": "llama_2:LLAVA_LLAMA_2_SIMPLE",
+        "llava_llama_2_mmtag": "llama_2:LLAVA_LLAMA_2_MMTAG",
+        "llama_2": "llama_2:LLAMA_2",
+        "llama_3": "llama_3:LLAMA_3",
+        "mistral_instruct": "mistral:MISTRAL_INSTRUCT",
+        "mistral_orca": "chatml:MISTRAL_ORCA",
+        "mistral_zephyr": "zephyr:MISTRAL_ZEPHYR",
+        "chatml": "chatml:CHATML",
+        "mpt": "chatml:MPT",
+        "qwen": "qwen:QWEN",
+        "qwen_2_5": "qwen:QWEN_2_5",
+        "gemma_instruct": "gemma:GEMMA_INSTRUCT",
+    },
 )
-
-TEMPLATES: dict[str, Template] = {template.name: template for template in _ALL}
-"""Templates by name; ``tokenizer`` is the further one that a tokenizer brings along."""
+"""``tokenizer`` is the further one that a tokenizer brings along."""
 
 ALIASES = {
     "v1": "vicuna_v1",
@@ -89,12 +81,10 @@ def get_template(name: str, tokenizer: PreTrainedTokenizerBase | None = None) ->
         if tokenizer is None:
             raise UserError("Template 'tokenizer' is the tokenizer's own, and none is loaded here")
         return TokenizerTemplate(tokenizer)
-    template = TEMPLATES.get(ALIASES.get(name, name))
-    if template is None:
-        known = [*TEMPLATES, *ALIASES, TokenizerTemplate.name]
-        near = get_close_matches(name, known, 1, cutoff=0.5)
-        hint = f"did you mean {near[0]!r}" if near else "choose one of " + ", ".join(known)
-        raise UserError(f"There is no template {name!r}", fix=hint)
+    own = ALIASES.get(name, name)
+    if own not in TEMPLATES:
+        raise unknown("template", name, [*TEMPLATES, *ALIASES, TokenizerTemplate.name], "template")
+    template = TEMPLATES[own]
     if tokenizer is None:
         return template
     template = template.fit(tokenizer)

@@ -17,7 +17,7 @@ from mmtune.data.splits import open_splits
 from mmtune.errors import UserError
 from mmtune.images.decoding import image_size
 from mmtune.models.vlm import VisionLanguageModel
-from mmtune.templates import TEMPLATES, get_template
+from mmtune.templates import TokenizerTemplate, get_template
 from mmtune.train.settings import Recipe
 
 LOOKED_AT = 200
@@ -40,7 +40,7 @@ def describe_data(recipe: Recipe, model: VisionLanguageModel, tokenizer: Any) ->
     missing = [source for source in (*recipe.data.train, *recipe.data.validation) if not _there(source)]
     for source in missing:
         lines.append(f"data: {source.path} or its image root is not on this machine")
-    if tokenizer is not None or recipe.template in TEMPLATES:
+    if tokenizer is not None or recipe.template != TokenizerTemplate.name:
         get_template(recipe.template, tokenizer=tokenizer)
         lines.append(f"template: {recipe.template}")
     if missing or not recipe.data.train:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mmtune.errors import UserError
-from mmtune.models.config import BETWEEN_NAMES, LanguageConfig, VisionConfig
+from mmtune.models.config import BETWEEN_NAMES, TRANSFORMERS, LanguageConfig, VisionConfig, split_library
 from mmtune.models.vlm import VisionLanguageModel
 from mmtune.train import checkpoints, stages
 from mmtune.train.dry_data import describe_data
@@ -50,7 +50,7 @@ def _model(recipe: Recipe, note: Callable[[str], None]) -> tuple[VisionLanguageM
     if config.checkpoint is not None:
         folder = checkpoints.newest_of(config.checkpoint)
         if Path(folder).is_dir():
-            from mmtune.models.bundle import build
+            from mmtune.models.building import build
 
             note(f"starts from the checkpoint {folder}")
             bundle = build(replace(config, checkpoint=folder), template=recipe.template, meta=True)
@@ -68,7 +68,7 @@ def _model(recipe: Recipe, note: Callable[[str], None]) -> tuple[VisionLanguageM
 def _from_settings(
     recipe: Recipe, vision: VisionConfig, language: LanguageConfig, note: Callable[[str], None]
 ) -> tuple[VisionLanguageModel, Any]:
-    from mmtune.models.language import empty_language
+    from mmtune.models.language import empty_language, prepare_language
     from mmtune.models.new_tokens import add_tokens
     from mmtune.models.policy import fit_policy
     from mmtune.models.projectors import build_projector
@@ -84,14 +84,19 @@ def _from_settings(
     policy = fit_policy(config.image_policy, config.images, tower, projector)
     model = VisionLanguageModel(tower, projector, decoder, policy, language.attention)
     tokenizer = _tokenizer(language.name, note)
-    if tokenizer is not None and language.add_tokens:
+    if tokenizer is not None:
+        prepare_language(decoder, tokenizer, language.name)
         add_tokens(decoder, tokenizer, language.add_tokens)
     return model, tokenizer
 
 
 def _settings_of(name: str, note: Callable[[str], None]) -> str:
     """Where the settings of a backbone can be read: its own folder or cache, else what ships with mmtune."""
-    if name.startswith("open_clip:") or Path(name).expanduser().is_dir() or _cached(name, "config.json"):
+    if (
+        split_library(name)[0] != TRANSFORMERS
+        or Path(name).expanduser().is_dir()
+        or _cached(name, "config.json")
+    ):
         return name
     from mmtune.assets import shipped
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import torch
 
 from mmtune.errors import UserError
-from mmtune.models.bundle import Bundle, build
+from mmtune.models.building import build
+from mmtune.models.bundle import Bundle
 from mmtune.train import checkpoints, resume, stages, training_state
 from mmtune.train.agreement import (
     GlobalStep,

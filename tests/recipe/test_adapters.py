@@ -12,7 +12,7 @@ import yaml
 
 from mmtune.models import checkpoint
 from mmtune.models.adapters.saved import attach_lora
-from mmtune.models.bundle import build
+from mmtune.models.building import build
 from mmtune.train.loop import train
 from mmtune.train.recipe import load_recipe
 from tests.tiny_run import losses, write_recipe

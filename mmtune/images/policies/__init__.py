@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from mmtune.errors import unknown
 from mmtune.images.geometry import ViewGeometry, ViewTokens
-from mmtune.images.policies.anyres import AnyresPolicy
-from mmtune.images.policies.anyres_max_9 import AnyresMax9Policy
 from mmtune.images.policies.base import ImagePolicy, Project
-from mmtune.images.policies.native import NativePolicy
-from mmtune.images.policies.pad import PadPolicy
-from mmtune.images.policies.square import SquarePolicy
 from mmtune.images.settings import ImagesConfig
+from mmtune.registry import Registry
 
-POLICIES: dict[str, type[ImagePolicy]] = {
-    SquarePolicy.name: SquarePolicy,
-    PadPolicy.name: PadPolicy,
-    AnyresPolicy.name: AnyresPolicy,
-    AnyresMax9Policy.name: AnyresMax9Policy,
-    NativePolicy.name: NativePolicy,
-}
+POLICIES: Registry[type[ImagePolicy]] = Registry(
+    "image policy",
+    __name__,
+    {
+        "square": "square:SquarePolicy",
+        "pad": "pad:PadPolicy",
+        "anyres": "anyres:AnyresPolicy",
+        "anyres_max_9": "anyres_max_9:AnyresMax9Policy",
+        "native": "native:NativePolicy",
+    },
+)
 
 
 def get_policy(
@@ -40,9 +39,7 @@ def get_policy(
     Raises:
         UserError: if there is no such policy, with the nearest one; or if it does not fit the tower.
     """
-    if name not in POLICIES:
-        raise unknown("image policy", name, POLICIES, "model.image_policy")
-    return POLICIES[name](geometry, tokens, settings, project)
+    return POLICIES.find(name, "model.image_policy")(geometry, tokens, settings, project)
 
 
 __all__ = ["POLICIES", "ImagePolicy", "get_policy"]

@@ -5,35 +5,26 @@ A stage chooses them by part (``stage.learn: {language: lora}``); checkpoints ho
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from mmtune.errors import UserError, unknown
+from mmtune.errors import UserError
+from mmtune.models.settings import read_settings
+from mmtune.registry import Registry
 
 if TYPE_CHECKING:
     from mmtune.models.adapters.base import Adapter
     from mmtune.models.vlm import VisionLanguageModel
 
-ADAPTERS: dict[str, str] = {
-    "lora": "mmtune.models.adapters.lora:Lora",
-    "mole": "mmtune.models.adapters.mole:Mole",
-    "language_expert": "mmtune.models.adapters.language_expert:LanguageExpert",
-}
-"""Adapter by name, as module:class, imported when it is chosen: reading a recipe needs no torch."""
-
-
-def adapter_class(kind: str, where: str = "stage.learn") -> type[Adapter]:
-    """The class of an adapter.
-
-    Raises:
-        UserError: if there is no such adapter; names the nearest.
-    """
-    if kind not in ADAPTERS:
-        raise unknown("adapter", kind, ADAPTERS, where)
-    module, _, name = ADAPTERS[kind].partition(":")
-    found: type[Adapter] = getattr(importlib.import_module(module), name)
-    return found
+ADAPTERS: Registry[type[Adapter]] = Registry(
+    "adapter",
+    __name__,
+    {
+        "lora": "lora:Lora",
+        "mole": "mole:Mole",
+        "language_expert": "language_expert:LanguageExpert",
+    },
+)
 
 
 def make_adapter(part: str, kind: str, settings: Mapping[str, Any], where: str | None = None) -> Adapter:
@@ -48,9 +39,7 @@ def make_adapter(part: str, kind: str, settings: Mapping[str, Any], where: str |
     Raises:
         UserError: for an unknown adapter or setting, a wrong value, or a part that it cannot be put on.
     """
-    from mmtune.models.adapters.settings import read_settings
-
-    chosen = adapter_class(kind)
+    chosen = ADAPTERS.find(kind, "stage.learn")
     if part not in chosen.fits:
         raise UserError(
             f"a {kind} adapter cannot be put on the {part} part",
@@ -102,4 +91,4 @@ def unmerge(model: VisionLanguageModel) -> None:
         adapter.unmerge(model.parts()[part])
 
 
-__all__ = ["ADAPTERS", "adapter_class", "attach", "make_adapter", "merge", "unmerge"]
+__all__ = ["ADAPTERS", "attach", "make_adapter", "merge", "unmerge"]

@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from mmtune.errors import UserError
 from mmtune.models.adapters.base import Adapter
 from mmtune.models.adapters.mlps import mlp_of
-from mmtune.models.adapters.settings import at_least
+from mmtune.models.adapters.recomputing import recomputing
 from mmtune.models.adapters.targets import linear_layers, widths
+from mmtune.models.settings import at_least
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,8 @@ class Guidance:
 
     def keep(self, _block: nn.Module, _inputs: Any, output: Any) -> None:
         """A forward hook of the guiding block."""
-        self.state = output if isinstance(output, Tensor) else output[0]
+        if not recomputing():
+            self.state = output if isinstance(output, Tensor) else output[0]
 
 
 class GuidedMLP(nn.Module):
@@ -83,9 +85,11 @@ class GuidedMLP(nn.Module):
         state = self.source.state
         if state is None or state.shape[:-1] != hidden.shape[:-1]:
             raise RuntimeError("the guiding block has not run on these tokens")
-        made = self.generate(F.silu(self.guide(state)))
+        # Without autocast, as in decoding, the model may be in bfloat16 and the expert is in float32.
+        dtype = self.down.weight.dtype
+        made = self.generate(F.silu(self.guide(state.to(dtype))))
         inner, outer = made.unflatten(-1, (2, self.width, self.width)).unbind(-3)
-        gate, value = self.down(hidden).chunk(2, dim=-1)
+        gate, value = self.down(hidden.to(dtype)).chunk(2, dim=-1)
         gate, value = _shifted(gate, inner), _shifted(value, inner)
         out: Tensor = self.base_layer(hidden)
         change: Tensor = self.up(_shifted(F.silu(gate) * value, outer))

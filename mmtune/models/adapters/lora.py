@@ -14,10 +14,10 @@ from torch import Tensor, nn
 
 from mmtune.errors import UserError
 from mmtune.models.adapters import naming
-from mmtune.models.adapters.base import Adapter
-from mmtune.models.adapters.settings import at_least, share
+from mmtune.models.adapters.base import WEIGHTS, Adapter
 from mmtune.models.adapters.targets import leaf_names, linear_layers, replace_module
 from mmtune.models.files import read_json
+from mmtune.models.settings import at_least, share
 
 log = logging.getLogger(__name__)
 
@@ -36,8 +36,13 @@ _UNSUPPORTED: dict[str, Any] = {
     "target_parameters": None,
     "layer_replication": None,
     "lora_bias": False,
+    "use_qalora": False,
+    "alora_invocation_tokens": None,
 }
 """Settings of peft that a file may have only at this value (or null) to be read."""
+
+_CHANGE_THE_BASE = ("pissa", "olora", "corda", "loftq", "lora_ga")
+"""Beginnings of peft's ``init_lora_weights`` that take out of the base what they put into the LoRA."""
 
 
 @dataclass(frozen=True)
@@ -107,8 +112,6 @@ class Lora(Adapter):
     def write(self, folder: Path, module: nn.Module, tensors: Mapping[str, Tensor], base: str) -> list[str]:
         """Write the folder that ``peft.PeftModel.from_pretrained`` reads."""
         from safetensors.torch import save_file
-
-        from mmtune.models.adapters.base import WEIGHTS
 
         adapted = [name for name, wrapper in naming.wrappers(module) if hasattr(wrapper, "lora_A")]
         config = _peft_config(self.settings, leaf_names(module, adapted)).to_dict()
@@ -193,6 +196,13 @@ def settings_of(folder: Path) -> LoraSettings:
                 str(folder / CONFIG),
                 "merge it with peft",
             )
+    start = config.get("init_lora_weights")
+    if isinstance(start, str) and start.startswith(_CHANGE_THE_BASE):
+        raise UserError(
+            f"the LoRA started as {start}, so that it belongs to a base which that start has changed",
+            str(folder / CONFIG),
+            "save it with peft's path_initial_model_for_weight_conversion, or merge it with peft",
+        )
     rank, alpha = int(config["r"]), float(config["lora_alpha"])
     return LoraSettings(
         rank=rank,

@@ -15,8 +15,8 @@ from mmtune.models.adapters.base import Adapter, Auxiliary
 from mmtune.models.adapters.lora import LoraSettings, inject
 from mmtune.models.adapters.mlps import mlp_of
 from mmtune.models.adapters.routing import RoutedMLP, load_balance
-from mmtune.models.adapters.settings import at_least, share
 from mmtune.models.adapters.targets import linear_layers, widths
+from mmtune.models.settings import at_least, share
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import torch
 
 from mmtune.errors import UserError
 from mmtune.images.geometry import ViewGeometry
+from mmtune.models.adapters import naming
 from mmtune.models.bundle import Bundle, Reference, reference_to
 from mmtune.models.checkpoint import adapters, storage
 from mmtune.models.checkpoint.manifest import MANIFEST, read_manifest
@@ -21,13 +22,14 @@ from mmtune.models.config import (
     ModelConfig,
     ProjectorConfig,
     VisionConfig,
+    split_library,
 )
 from mmtune.models.files import fingerprint
 from mmtune.models.language import empty_language, load_language, load_tokenizer
 from mmtune.models.new_tokens import add_tokens
 from mmtune.models.policy import fit_policy
 from mmtune.models.projectors import build_projector, full_settings
-from mmtune.models.vision import PREFIX, VisionTower, build_vision, restore_vision
+from mmtune.models.vision import VisionTower, build_vision, restore_vision
 from mmtune.models.vlm import PARTS, VisionLanguageModel
 
 
@@ -112,7 +114,7 @@ def start_from(config: ModelConfig, *, template: str, meta: bool = False) -> Bun
         own = replace(own, language=replace(own.language, attention=config.language.attention))
         bundle.model.kernel = config.language.attention
         if config.language.dtype != "auto" and not meta:
-            bundle.model.language.to(getattr(torch, config.language.dtype))
+            _hold_as(bundle.model.language, getattr(torch, config.language.dtype))
     policy = config.image_policy or own.image_policy
     own = replace(own, image_policy=policy, images=config.images or own.images)
     assert own.image_policy
@@ -121,6 +123,16 @@ def start_from(config: ModelConfig, *, template: str, meta: bool = False) -> Bun
     bundle.config = replace(own, checkpoint=config.checkpoint)
     bundle.template = template
     return bundle
+
+
+def _hold_as(language: torch.nn.Module, dtype: torch.dtype) -> None:
+    """Hold a language model's own weights in a type; adapters keep theirs, and so do buffers.
+
+    Rotary frequencies in bfloat16 would shift positions.
+    """
+    for parameter in naming.own_parameters(language):
+        if parameter.is_floating_point():
+            parameter.data = parameter.data.to(dtype)
 
 
 def _differences(config: ModelConfig, own: ModelConfig, size: int) -> list[tuple[str, Any, Any]]:
@@ -182,7 +194,7 @@ def _located(part: str, reference: Reference | None, moved: str | None, *, meta:
 
 def _is_here(name: str) -> bool:
     """Whether a folder, or each of several, is on this machine."""
-    return all(Path(one.removeprefix(PREFIX)).expanduser().is_dir() for one in name.split(BETWEEN_NAMES))
+    return all(Path(split_library(one)[1]).expanduser().is_dir() for one in name.split(BETWEEN_NAMES))
 
 
 def _files(path: Path, entry: dict[str, Any]) -> list[Path]:
@@ -193,12 +205,20 @@ def _load_vision(
     path: Path, entry: dict[str, Any], config: VisionConfig, source: str | None, *, meta: bool
 ) -> VisionTower:
     """The tower, from the checkpoint's own weights or from ``source``."""
+    geometry = ViewGeometry(**entry["geometry"])
     if source is not None:
-        return build_vision(config.located(source), meta=meta)
+        tower = build_vision(config.located(source), meta=meta)
+        if tower.geometry != geometry:
+            raise UserError(
+                f"the vision tower now takes views as {tower.geometry}, the model was trained on {geometry}",
+                source,
+                "restore its preprocessor_config.json, or give a copy of it as it was with model.vision.name",
+            )
+        return tower
     tower = restore_vision(
         entry["library"],
         entry["config"],
-        ViewGeometry(**entry["geometry"]),
+        geometry,
         layer=config.layer,
         select=config.select,
         final_norm=config.final_norm,

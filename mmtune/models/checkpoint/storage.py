@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from mmtune.errors import UserError
 from mmtune.models.adapters import naming
+from mmtune.models.reading import open_safetensors, read_file
 
 SHARD_BYTES = 5_000_000_000
 """Largest weight file written; a single larger tensor still gets a file of its own."""
@@ -146,7 +147,7 @@ def read_shapes(files: Iterable[Path]) -> Shapes:
     """
     shapes: Shapes = {}
     for file in files:
-        with _opened(file) as stream:
+        with open_safetensors(file) as stream:
             for name in stream.keys():  # noqa: SIM118 (no mapping)
                 shapes[name] = tuple(stream.get_slice(name).get_shape())
     return shapes
@@ -173,8 +174,7 @@ def read_tensors(files: Iterable[Path]) -> dict[str, Tensor]:
     """
     tensors: dict[str, Tensor] = {}
     for file in files:
-        with _opened(file) as stream:
-            tensors |= {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118 (no mapping)
+        tensors |= read_file(file)
     return tensors
 
 
@@ -198,23 +198,6 @@ def check_shapes(expected: Mapping[str, Tensor], saved: Shapes, part: str, where
             where,
             "use the checkpoint with the configuration that it was saved with",
         )
-
-
-@contextmanager
-def _opened(file: Path) -> Iterator[Any]:
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(file, framework="pt") as stream:
-            yield stream
-    except FileNotFoundError as error:
-        raise UserError(
-            "the weight file is missing", str(file), "copy the whole checkpoint folder"
-        ) from error
-    except (SafetensorError, OSError) as error:
-        raise UserError(
-            f"the weight file is damaged or cut short: {error}", str(file), "copy or save it again"
-        ) from error
 
 
 def dtype_name(tensors: Mapping[str, Tensor]) -> str:

@@ -18,10 +18,10 @@ from mmtune.models.convert import llava_config, original
 from mmtune.models.convert.foreign import Foreign, Json, write_native
 from mmtune.models.convert.hub import is_hub
 from mmtune.models.convert.original import LORA_PREFIX, NON_LORA_FILE, Given, rules
-from mmtune.models.convert.reading import read_file, read_weights
 from mmtune.models.convert.renaming import split
 from mmtune.models.files import read_json
 from mmtune.models.language import load_tokenizer
+from mmtune.models.reading import read_file, read_weights
 
 _PEFT_CONFIG = "adapter_config.json"
 _PICKLED = "adapter_model.bin"

@@ -7,37 +7,29 @@ from typing import Any
 
 import torch
 
-from mmtune.errors import unknown
 from mmtune.models.config import ProjectorConfig
-from mmtune.models.projectors.base import Projector, Text
-from mmtune.models.projectors.c_abstractor import CAbstractorProjector
-from mmtune.models.projectors.d_abstractor import DAbstractorProjector
-from mmtune.models.projectors.dynamic_mlp import DynamicMlpProjector
-from mmtune.models.projectors.grounded_qformer import GroundedQFormerProjector
-from mmtune.models.projectors.instruct_qformer import InstructQFormerProjector
-from mmtune.models.projectors.keep_and_merge import KeepAndMergeProjector
-from mmtune.models.projectors.linear import LinearProjector
-from mmtune.models.projectors.mlp import MlpProjector
-from mmtune.models.projectors.pixel_shuffle import PixelShuffleProjector
-from mmtune.models.projectors.pool import PoolProjector
-from mmtune.models.projectors.qformer import QFormerProjector
-from mmtune.models.projectors.resampler import ResamplerProjector
-from mmtune.models.projectors.settings import read_settings
+from mmtune.models.projectors.base import KEY, Projector, Text
+from mmtune.models.settings import read_settings
+from mmtune.registry import Registry
 
-PROJECTORS: dict[str, type[Projector]] = {
-    "linear": LinearProjector,
-    "mlp": MlpProjector,
-    "pixel_shuffle": PixelShuffleProjector,
-    "pool": PoolProjector,
-    "resampler": ResamplerProjector,
-    "qformer": QFormerProjector,
-    "instruct_qformer": InstructQFormerProjector,
-    "grounded_qformer": GroundedQFormerProjector,
-    "c_abstractor": CAbstractorProjector,
-    "d_abstractor": DAbstractorProjector,
-    "dynamic_mlp": DynamicMlpProjector,
-    "keep_and_merge": KeepAndMergeProjector,
-}
+PROJECTORS: Registry[type[Projector]] = Registry(
+    "projector",
+    __name__,
+    {
+        "linear": "linear:LinearProjector",
+        "mlp": "mlp:MlpProjector",
+        "pixel_shuffle": "pixel_shuffle:PixelShuffleProjector",
+        "pool": "pool:PoolProjector",
+        "resampler": "resampler:ResamplerProjector",
+        "qformer": "qformer:QFormerProjector",
+        "instruct_qformer": "instruct_qformer:InstructQFormerProjector",
+        "grounded_qformer": "grounded_qformer:GroundedQFormerProjector",
+        "c_abstractor": "c_abstractor:CAbstractorProjector",
+        "d_abstractor": "d_abstractor:DAbstractorProjector",
+        "dynamic_mlp": "dynamic_mlp:DynamicMlpProjector",
+        "keep_and_merge": "keep_and_merge:KeepAndMergeProjector",
+    },
+)
 
 
 def build_projector(
@@ -66,7 +58,7 @@ def new_projector(config: ProjectorConfig, vision_width: int, language_width: in
     Raises:
         UserError: as ``build_projector``.
     """
-    return _class_of(config.name)(config, vision_width, language_width)
+    return _find(config.name)(config, vision_width, language_width)
 
 
 def full_settings(config: ProjectorConfig) -> dict[str, Any]:
@@ -75,14 +67,12 @@ def full_settings(config: ProjectorConfig) -> dict[str, Any]:
     Raises:
         UserError: as ``build_projector``.
     """
-    settings: Any = read_settings(_class_of(config.name).Settings, config.settings)
+    settings: Any = read_settings(_find(config.name).Settings, config.settings, KEY, least=1)
     return asdict(settings)
 
 
-def _class_of(name: str) -> type[Projector]:
-    if name not in PROJECTORS:
-        raise unknown("projector", name, PROJECTORS, "model.projector.name")
-    return PROJECTORS[name]
+def _find(name: str) -> type[Projector]:
+    return PROJECTORS.find(name, "model.projector.name")
 
 
 __all__ = ["PROJECTORS", "Projector", "Text", "build_projector", "full_settings", "new_projector"]

@@ -13,7 +13,15 @@ from torch import Tensor, nn
 from mmtune.errors import UserError
 from mmtune.images.geometry import Grid, ViewTokens
 from mmtune.models.config import ProjectorConfig
-from mmtune.models.projectors.settings import NoSettings, read_settings
+from mmtune.models.settings import read_settings
+
+KEY = "model.projector.settings"
+"""Where a projector's own settings stand in a recipe."""
+
+
+@dataclass(frozen=True)
+class NoSettings:
+    """For a projector that has none."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +66,7 @@ class Projector(nn.Module, ABC):
         self.config = config
         self.vision_width = vision_width
         self.language_width = language_width
-        self.settings = read_settings(self.Settings, config.settings)
+        self.settings = read_settings(self.Settings, config.settings, KEY, least=1)
 
     @property
     def text_depth(self) -> float | None:

@@ -12,6 +12,7 @@ from torch import Tensor
 from mmtune.errors import UserError
 from mmtune.images.geometry import Grid, ViewTokens
 from mmtune.models.config import ProjectorConfig
+from mmtune.models.projectors import new_projector
 from mmtune.models.projectors.base import Projector, Text
 
 _ROUNDS = 5
@@ -48,8 +49,6 @@ class KeepAndMergeProjector(Projector):
 
     def __init__(self, config: ProjectorConfig, vision_width: int, language_width: int) -> None:
         super().__init__(config, vision_width, language_width)
-        from mmtune.models.projectors import new_projector
-
         self.inside = new_projector(_config_inside(self.settings.of), vision_width, language_width)
 
     @property

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
-from mmtune.errors import UserError
 from mmtune.images.geometry import ViewGeometry
-from mmtune.models.config import FUSED, Select, VisionConfig
-from mmtune.models.vision.base import LayeredTower, VisionTower
+from mmtune.models.config import FUSED, Select, VisionConfig, split_library
+from mmtune.models.vision.base import LayeredTower, Library, VisionTower
 from mmtune.models.vision.fused_tower import FusedTower
-from mmtune.models.vision.open_clip_tower import PREFIX, load_open_clip_tower, new_open_clip_tower
-from mmtune.models.vision.transformers_tower import load_transformers_tower, new_transformers_tower
+from mmtune.registry import Registry
 
-LIBRARIES = {"transformers": new_transformers_tower, "open_clip": new_open_clip_tower}
-"""Library that a saved tower is rebuilt with."""
+LIBRARIES: Registry[Library] = Registry(
+    "library of vision towers",
+    __name__,
+    {
+        "transformers": "transformers_tower:LIBRARY",
+        "open_clip": "open_clip_tower:LIBRARY",
+    },
+)
+"""A tower's name begins with its library's and a colon; without them it is of transformers."""
 
 
 def build_vision(config: VisionConfig, *, meta: bool = False) -> VisionTower:
     """The vision tower that a configuration names, with its weights.
 
     Args:
-        config: name, layer and selection; ``open_clip:`` in front of the name chooses the library, the name
-            ``fused`` stands for several towers.
+        config: name, layer and selection; the name ``fused`` stands for several towers.
         meta: build from the configuration alone, without weights, on the meta device.
 
     Raises:
@@ -42,8 +47,8 @@ def build_vision(config: VisionConfig, *, meta: bool = False) -> VisionTower:
 
 
 def _build_one(config: VisionConfig, *, meta: bool) -> LayeredTower:
-    load = load_open_clip_tower if config.name.startswith(PREFIX) else load_transformers_tower
-    return load(config, meta=meta)
+    library, name = split_library(config.name)
+    return LIBRARIES.find(library, "model.vision.name").load(replace(config, name=name), meta=meta)
 
 
 def restore_vision(
@@ -72,9 +77,7 @@ def restore_vision(
     """
     if library == FUSED:
         return _restore_fused(settings, meta=meta)
-    if library not in LIBRARIES:
-        raise UserError(f"vision towers of {library!r} are unknown", "checkpoint", "use a newer mmtune")
-    return LIBRARIES[library](
+    return LIBRARIES.find(library, "checkpoint").new(
         settings, geometry, layer=layer, select=select, final_norm=final_norm, meta=meta
     )
 
@@ -96,4 +99,4 @@ def _restore_fused(settings: dict[str, Any], *, meta: bool) -> FusedTower:
     return FusedTower(towers, fuse=settings["fuse"])
 
 
-__all__ = ["PREFIX", "VisionTower", "build_vision", "restore_vision"]
+__all__ = ["LIBRARIES", "VisionTower", "build_vision", "restore_vision"]

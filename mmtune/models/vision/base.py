@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
@@ -88,6 +89,17 @@ class VisionTower(nn.Module, ABC):
         for item in self.unused():
             found.extend([item] if isinstance(item, nn.Parameter) else item.parameters())
         return found
+
+
+@dataclass(frozen=True)
+class Library:
+    """How a library's towers are made."""
+
+    load: Callable[..., LayeredTower]
+    """``(config, *, meta)`` to the tower of a ``VisionConfig``, whose name is without the library's."""
+    new: Callable[..., LayeredTower]
+    """``(settings, geometry, *, layer, select, final_norm, meta)`` to one with fresh weights, of the settings
+    that ``describe`` gave."""
 
 
 class LayeredTower(VisionTower):

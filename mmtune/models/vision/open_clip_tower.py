@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,12 +13,12 @@ from mmtune.images.geometry import Grid, ViewGeometry
 from mmtune.models.config import Select, VisionConfig
 from mmtune.models.files import find_file, read_json
 from mmtune.models.pretrained import first_line
-from mmtune.models.vision.base import LayeredTower
+from mmtune.models.reading import read_file, read_pickle
+from mmtune.models.vision.base import LayeredTower, Library
 from mmtune.models.vision.open_clip_features import OpenClipFeatureTower
 from mmtune.models.vision.positions import resample
 from mmtune.models.vision.preprocessing import open_clip_geometry
 
-PREFIX = "open_clip:"
 CONFIG_FILE = "open_clip_config.json"
 WEIGHT_FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
 
@@ -104,13 +103,13 @@ def load_open_clip_tower(config: VisionConfig, *, meta: bool = False) -> Layered
     """The visual part of an open_clip model; its text part is never built or read.
 
     Args:
-        config: a name ``open_clip:<folder or hub name>``, layer, selection and size of the view.
+        config: folder or hub name, layer, selection and size of the view.
         meta: build from the configuration alone, without weights, on the meta device.
 
     Raises:
         UserError: if the model is missing, gives no intermediate features, or its weights do not fit.
     """
-    source = config.name.removeprefix(PREFIX)
+    source = config.name
     content = read_json(source, CONFIG_FILE)
     if content is None or "model_cfg" not in content:
         raise UserError(
@@ -232,34 +231,20 @@ def _visual_weights(source: str) -> dict[str, Tensor]:
         raise UserError(
             f"there is no {WEIGHT_FILES[0]}", source, "save the model in open_clip's folder layout"
         )
-    tensors = _read_safetensors(file) if file.suffix == ".safetensors" else _read_bin(file)
-    if not tensors:
-        raise UserError("the open_clip weights have no visual part", str(file))
-    return tensors
-
-
-def _read_safetensors(file: Path) -> dict[str, Tensor]:
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(file, framework="pt") as stream:
-            names = [name for name in stream.keys() if name.startswith("visual.")]  # noqa: SIM118 (no mapping)
-            return {name.removeprefix("visual."): stream.get_tensor(name).float() for name in names}
-    except (SafetensorError, OSError) as error:
-        raise UserError(
-            f"the weights cannot be read: {error}", str(file), "fetch or save them again"
-        ) from error
-
-
-def _read_bin(file: Path) -> dict[str, Tensor]:
-    content = torch.load(file, map_location="cpu", weights_only=True)
-    content = content.get("state_dict", content)
-    names = {name: name.removeprefix("module.") for name in content}
-    return {
-        short.removeprefix("visual."): content[name].float()
-        for name, short in names.items()
-        if short.startswith("visual.")
+    if file.suffix == ".safetensors":
+        tensors = read_file(file, "visual.")
+    else:
+        content = read_pickle(file)
+        content = content.get("state_dict", content)
+        tensors = {name.removeprefix("module."): tensor for name, tensor in content.items()}
+    visual = {
+        name.removeprefix("visual."): tensor.float()
+        for name, tensor in tensors.items()
+        if name.startswith("visual.")
     }
+    if not visual:
+        raise UserError("the open_clip weights have no visual part", str(file))
+    return visual
 
 
 def _pair(size: Any) -> tuple[int, int]:
@@ -273,3 +258,6 @@ def _square(size: Any) -> int:
     if height != width:
         raise UserError(f"the tower takes {height}x{width} views, only square ones are supported")
     return int(height)
+
+
+LIBRARY = Library(load_open_clip_tower, new_open_clip_tower)

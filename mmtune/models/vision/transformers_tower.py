@@ -16,7 +16,7 @@ from mmtune.images.geometry import Grid, ViewGeometry
 from mmtune.models.config import Select, VisionConfig
 from mmtune.models.files import read_json
 from mmtune.models.pretrained import load_pretrained
-from mmtune.models.vision.base import LayeredTower
+from mmtune.models.vision.base import LayeredTower, Library
 from mmtune.models.vision.families import FAMILIES, Family, family_of
 from mmtune.models.vision.preprocessing import transformers_geometry
 
@@ -239,3 +239,6 @@ def _settings(content: dict[str, Any], source: str) -> tuple[Family, Any, Any]:
     settings = getattr(transformers, family.config).from_dict(content)
     settings._attn_implementation = "sdpa"
     return family, getattr(transformers, family.model), settings
+
+
+LIBRARY = Library(load_transformers_tower, new_transformers_tower)

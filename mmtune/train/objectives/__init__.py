@@ -7,7 +7,7 @@ from collections.abc import Callable
 from torch import Tensor
 
 from mmtune.batch import PackedBatch
-from mmtune.errors import UserError
+from mmtune.errors import unknown
 from mmtune.train.objectives.sft import Forward, supervised_sum
 
 Objective = Callable[[Forward, PackedBatch], Tensor]
@@ -23,7 +23,5 @@ def get_objective(name: str) -> Objective:
         UserError: no such objective.
     """
     if name not in OBJECTIVES:
-        raise UserError(
-            f"unknown objective {name!r}", "objective", f"choose one of {', '.join(sorted(OBJECTIVES))}"
-        )
+        raise unknown("objective", name, OBJECTIVES, "objective")
     return OBJECTIVES[name]

@@ -19,7 +19,7 @@ TEMPLATE = {"llama": "vicuna_v1", "qwen2": "qwen", "qwen3": "qwen"}
 @pytest.fixture(scope="session")
 def make_bundle(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """``make_bundle(language, vision="clip", template=None, **language settings)``."""
-    from mmtune.models.bundle import build
+    from mmtune.models.building import build
     from mmtune.models.config import LanguageConfig, ModelConfig, ProjectorConfig, VisionConfig
 
     root: Path = tmp_path_factory.mktemp("models")

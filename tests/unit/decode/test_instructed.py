@@ -20,7 +20,7 @@ LENGTH = 10
 @pytest.fixture(scope="module", params=READERS)
 def reader(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Engine:
     """An engine whose projector reads the instruction, with weights so wide that every word matters."""
-    from mmtune.models.bundle import build
+    from mmtune.models.building import build
     from mmtune.models.config import LanguageConfig, ModelConfig, VisionConfig
 
     root: Path = tmp_path_factory.mktemp("reader")

@@ -149,7 +149,7 @@ def test_answers_so_far_are_on_disk_when_a_run_dies(world, seeing, tmp_path):
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory):
     from mmtune.decode.engine import Engine
-    from mmtune.models.bundle import build
+    from mmtune.models.building import build
     from mmtune.models.config import LanguageConfig, ModelConfig, ProjectorConfig, VisionConfig
     from tests.tiny_models import tiny_clip, tiny_llama
 

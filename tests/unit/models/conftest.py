@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import transformers
 
-from mmtune.models.bundle import Bundle, build
+from mmtune.models.building import build
+from mmtune.models.bundle import Bundle
 from tests.tiny_models import LANGUAGE_MODELS, VISION_MODELS, tiny_full_clip, tiny_open_clip
 from tests.unit.models.rows import make_config, save_other_language
 

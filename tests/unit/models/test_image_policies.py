@@ -13,7 +13,8 @@ from mmtune.batch import IGNORE, IMAGE_TOKEN_ID, PackedBatch
 from mmtune.decode.images import encode_images
 from mmtune.decode.requests import Clip
 from mmtune.errors import UserError
-from mmtune.models.bundle import Bundle, build
+from mmtune.models.building import build
+from mmtune.models.bundle import Bundle
 from mmtune.models.checkpoint import load, save
 from mmtune.models.config import ImagesConfig, ModelConfig, TowerConfig, VisionConfig
 from mmtune.models.newline import newline_of

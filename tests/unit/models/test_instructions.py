@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from mmtune.batch import PackedBatch
-from mmtune.models.bundle import build
+from mmtune.models.building import build
 from mmtune.models.instructions import read_instructions
 from mmtune.models.vlm import VisionLanguageModel
 from tests.tiny_projectors import READERS, tiny_projector

@@ -16,7 +16,8 @@ from mmtune.decode.requests import Request, Settings
 from mmtune.errors import UserError
 from mmtune.models import checkpoint
 from mmtune.models.adapters import attach, make_adapter
-from mmtune.models.bundle import Bundle, build
+from mmtune.models.building import build
+from mmtune.models.bundle import Bundle
 from mmtune.models.config import LanguageConfig
 from mmtune.models.kernels.capped import capped_attention
 from mmtune.models.language import load_language

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from mmtune.batch import IMAGE_TOKEN_ID, PackedBatch
 from mmtune.errors import UserError
-from mmtune.models.bundle import build
+from mmtune.models.building import build
 from mmtune.models.config import VisionConfig
 from tests.unit.models.rows import (
     IMAGE,

@@ -52,8 +52,12 @@ def test_images_are_numbered_through_the_record(name: str) -> None:
 def test_an_unknown_name_is_told_the_nearest() -> None:
     with pytest.raises(UserError, match="did you mean 'vicuna_v1'"):
         get_template("vicuna-v1")
-    with pytest.raises(UserError, match=r"choose one of plain, .*tokenizer"):
+    with pytest.raises(UserError, match=r"There are chatml, .*plain, .*tokenizer"):
         get_template("zzz")
+
+
+def test_every_entry_of_the_registry_says_its_name() -> None:
+    assert {name: template.name for name, template in TEMPLATES.items()} == {name: name for name in TEMPLATES}
 
 
 def test_the_tokenizers_own_template_needs_a_tokenizer(tokenizer: Callable[[str], Any]) -> None:

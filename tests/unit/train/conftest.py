@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from mmtune.models.bundle import Bundle, build
+from mmtune.models.building import build
+from mmtune.models.bundle import Bundle
 from mmtune.train.recipe import load_recipe
 from mmtune.train.settings import Recipe
 from tests.tiny_run import write_recipe

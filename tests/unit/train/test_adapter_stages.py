@@ -10,7 +10,8 @@ import torch
 from mmtune.errors import UserError
 from mmtune.models import checkpoint
 from mmtune.models.adapters import naming
-from mmtune.models.bundle import Bundle, build
+from mmtune.models.building import build
+from mmtune.models.bundle import Bundle
 from mmtune.train import checkpoints, stages
 from mmtune.train.agreement import demand_whole_weights
 from mmtune.train.dry_run import dry_run

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import json
 import re
+import shutil
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -39,6 +41,8 @@ def test_llava_align_without_weights(root: Path, nowhere: Path) -> None:
     assert "the tokenizer of lmsys/vicuna-7b-v1.5 is missing here" in text
     assert "blip_laion_cc_sbu_558k.json or its image root is not on this machine" in text
     assert "template: plain" in text
+    with pytest.raises(UserError, match="did you mean 'plain'"):
+        dry_run(load_recipe(root / "recipes/llava15/7b-align.yaml", ["--template=plane"]))
 
 
 def test_every_projector_is_listed_with_its_parameters_and_tokens(root: Path, nowhere: Path) -> None:
@@ -116,6 +120,16 @@ def test_a_bad_record_is_told(recipe: Recipe, tmp_path: Path) -> None:
         ' [{"from": "human", "value": "<image> x"}, {"from": "gpt", "value": "y"}]}]'
     )
     assert "0 can be used; refused" in dry_run(bad)
+
+
+def test_a_tokenizer_that_does_not_fit_the_embeddings_is_refused(recipe: Recipe, tmp_path: Path) -> None:
+    assert recipe.model.language is not None
+    folder = shutil.copytree(recipe.model.language.name, tmp_path / "lm")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"vocab_size": 8}))
+    language = replace(recipe.model.language, name=str(folder))
+    with pytest.raises(UserError, match="the language model only 8 embeddings"):
+        dry_run(replace(recipe, model=replace(recipe.model, language=language)))
 
 
 def test_unknown_names_are_errors(recipe: Recipe) -> None:

@@ -9,7 +9,8 @@ import torch
 
 from mmtune.batch import PackedBatch
 from mmtune.models.adapters import attach, make_adapter, naming
-from mmtune.models.bundle import Bundle, build
+from mmtune.models.building import build
+from mmtune.models.bundle import Bundle
 from tests.unit.models.rows import IMAGE, SIDE, make_config, make_row
 
 MIXED = make_row([[-5, IMAGE, -6, 7, 8, 9], [-9, 10, 11], [-12, 13, IMAGE, -14, 15]])

@@ -8,7 +8,7 @@ import torch
 from mmtune.errors import UserError
 from mmtune.models import adapters, checkpoint
 from mmtune.models.adapters.language_expert import GuidedMLP
-from mmtune.models.bundle import build
+from mmtune.models.building import build
 from tests.unit.models.adapters.models import (
     MIXED,
     ROWS,

@@ -1,4 +1,4 @@
-"""An adapter's own settings: the mapping of a recipe checked against the adapter's dataclass."""
+"""The own settings of a projector or an adapter: a recipe's mapping checked against their dataclass."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from mmtune.errors import UserError, unknown
 S = TypeVar("S")
 
 
-def read_settings(cls: type[S], given: Mapping[str, Any], where: str) -> S:
-    """Settings of an adapter, with its defaults for what is not given.
+def read_settings(cls: type[S], given: Mapping[str, Any], where: str, *, least: int | None = None) -> S:
+    """Settings of a projector or an adapter, with the defaults for what is not given.
 
     Args:
-        cls: the adapter's dataclass.
+        cls: its dataclass; it may raise ValueError for values that cannot be.
         given: what the recipe or a checkpoint says.
         where: the key that ``given`` stands under, for messages.
+        least: below which no setting that is a whole number may lie.
 
     Raises:
         UserError: for an unknown setting (named with the nearest one), or a value of another type or out of
@@ -28,10 +29,14 @@ def read_settings(cls: type[S], given: Mapping[str, Any], where: str) -> S:
     hints = get_type_hints(cls)
     known = [item.name for item in fields(cls)]  # type: ignore[arg-type]
     for name, value in given.items():
+        if not known:
+            raise UserError(f"unknown setting {name!r}", where, "leave it out: there are no settings here")
         if name not in known:
             raise unknown("setting", name, known, where)
-        if not _fits(value, hints[name]):
-            raise UserError(f"{name} must be {_words(hints[name])}, not {value!r}", f"{where}.{name}")
+        bounded = hints[name] is int and least is not None
+        if not _fits(value, hints[name]) or (bounded and value < least):
+            wanted = _words(hints[name]) + (f" of {least} or more" if bounded else "")
+            raise UserError(f"{name} must be {wanted}, not {value!r}", f"{where}.{name}")
     try:
         return cls(**given)
     except ValueError as error:
@@ -44,6 +49,8 @@ def _fits(value: Any, hint: Any) -> bool:
         return any(_fits(value, argument) for argument in arguments)
     if origin in (list, tuple):
         return isinstance(value, (list, tuple)) and all(_fits(item, arguments[0]) for item in value)
+    if origin is dict:
+        return isinstance(value, dict)
     if hint is float:
         return isinstance(value, (int, float)) and not isinstance(value, bool)
     if hint is int:
@@ -57,6 +64,8 @@ def _words(hint: Any) -> str:
         return " or ".join(_words(argument) for argument in arguments)
     if origin in (list, tuple):
         return "a list of texts" if arguments[0] is str else f"a list of {_words(arguments[0])}"
+    if origin is dict:
+        return "a mapping of settings"
     names = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
     return names.get(hint, "null")
 

@@ -10,7 +10,7 @@ import torch
 from mmtune.errors import UserError
 from mmtune.images.geometry import Grid
 from mmtune.models import checkpoint
-from mmtune.models.bundle import build
+from mmtune.models.building import build
 from mmtune.models.config import ModelConfig, ProjectorConfig
 from mmtune.models.projectors import Text
 from tests.tiny_projectors import NAMES, READERS, tiny_projector

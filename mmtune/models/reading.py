@@ -1,9 +1,11 @@
-"""Reading the weight files of other projects: whole, safe, and with one sentence where they are not."""
+"""Reading weight files: whole, safe, and with one sentence where they are not."""
 
 from __future__ import annotations
 
 import json
 import pickle
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -64,33 +66,53 @@ def _read_shards(folder: Path, index: Path) -> dict[str, Tensor]:
     return tensors
 
 
-def read_file(file: Path) -> dict[str, Tensor]:
+def read_file(file: Path, prefix: str = "") -> dict[str, Tensor]:
     """The tensors of one safetensors or torch file; nothing but tensors is ever unpickled.
+
+    Args:
+        file: its ending tells the kind.
+        prefix: only tensors whose names begin so; of safetensors the others are not even read.
 
     Raises:
         UserError: if the file is missing, damaged, cut short, or holds other things than tensors.
     """
-    if not file.is_file():
-        raise UserError("the weight file is missing", str(file), "check the path")
-    content = _read_safetensors(file) if file.suffix == ".safetensors" else _read_pickle(file)
+    if file.suffix == ".safetensors":
+        with open_safetensors(file) as stream:
+            names = [name for name in stream.keys() if name.startswith(prefix)]  # noqa: SIM118 (no mapping)
+            return {name: stream.get_tensor(name) for name in names}
+    content = read_pickle(file)
     if not isinstance(content, dict) or not all(isinstance(tensor, Tensor) for tensor in content.values()):
         raise UserError("the file holds something else than tensors by name", str(file))
-    return {str(name): tensor.detach() for name, tensor in content.items()}
+    named = {str(name): tensor.detach() for name, tensor in content.items()}
+    return {name: tensor for name, tensor in named.items() if name.startswith(prefix)}
 
 
-def _read_safetensors(file: Path) -> Any:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
+@contextmanager
+def open_safetensors(file: Path) -> Iterator[Any]:
+    """A safetensors file that can be asked for names, shapes and tensors.
+
+    Raises:
+        UserError: if it is missing, damaged, cut short, or no safetensors file.
+    """
+    from safetensors import SafetensorError, safe_open
 
     try:
-        return load_file(file)
+        with safe_open(file, framework="pt") as stream:
+            yield stream
+    except FileNotFoundError as error:
+        raise UserError("the weight file is missing", str(file), "copy the whole folder") from error
     except (SafetensorError, OSError) as error:
-        raise UserError(
-            f"the weight file is damaged or cut short: {error}", str(file), "download it again"
-        ) from error
+        raise _damaged(file, error) from error
 
 
-def _read_pickle(file: Path) -> Any:
+def read_pickle(file: Path) -> Any:
+    """The content of a torch file, of which nothing but tensors and plain containers is unpickled.
+
+    Raises:
+        UserError: as ``read_file``.
+    """
+    if not file.is_file():
+        raise UserError("the weight file is missing", str(file), "copy the whole folder")
     try:
         return torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
@@ -110,5 +132,5 @@ def _damaged(file: Path, error: Exception) -> UserError:
     return UserError(
         f"the weight file is damaged or cut short: {reason[0] if reason else type(error).__name__}",
         str(file),
-        "download it again",
+        "fetch or save it again",
     )
