@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from mmtune.batch import IMAGE_TOKEN_ID, PackedBatch
@@ -95,6 +95,22 @@ def test_both_namings_give_the_same_checkpoint(imported: dict[tuple[str, str], P
     assert [c["template"] for c in contents] == ["vicuna_v1"] * 2
     if model == "tiny_llava_next":
         assert contents[0]["model"]["images"] == contents[1]["model"]["images"]
+
+
+def test_blocks_that_llava_left_out_come_from_the_tower_itself(tmp_path: Path) -> None:
+    """LLaVA-NeXT trains a SigLIP without the last block, which it does not read."""
+    folder = reference.original(tmp_path, "tiny_llava_next")
+    file = folder / "model.safetensors"
+    tensors = load_file(file)
+    blocks = {name.split("encoder.layers.")[1].split(".")[0] for name in tensors if "encoder.layers." in name}
+    unread = (f"encoder.layers.{max(blocks)}.", "post_layernorm")
+    kept = {name: t for name, t in tensors.items() if not any(end in name for end in unread)}
+    assert 0 < len(tensors) - len(kept) < 40
+    save_file(kept, file, metadata={"format": "pt"})
+    run("import", folder, "--vision", tmp_path / "tiny_llava" / "vision_tower", "--out", tmp_path / "out")
+    bundle = load(tmp_path / "out")
+    case = reference.cases("tiny_llava_next")[0]
+    assert (logits_of(bundle, case)[:, ::10] - case["logits"]).abs().max() <= TOLERANCE
 
 
 def tensors_of(checkpoint: Path) -> dict[str, Tensor]:

@@ -68,6 +68,8 @@ class Foreign:
     template: str
     weights: Split[Tensor]
     """By part, named as in checkpoints of this project."""
+    spare: Split[Tensor] = field(default_factory=dict)
+    """Weights of the original parts, for those that a checkpoint leaves out since nothing reads them."""
     unknown: Sequence[str] = ()
     """Tensors that belong nowhere."""
     references: dict[str, Reference] = field(default_factory=dict)
@@ -156,6 +158,7 @@ def fitted_weights(
             continue
         expected = own_tensors(module)
         found = _untied(found, expected, set(module.state_dict()))
+        found |= _unread(found, module, foreign.spare.get(part, {}))
         check_names(part, expected, found, unknown if part == PARTS[-1] else (), str(foreign.source))
         if dtype is not None:
             found = {name: t.to(dtype) if t.is_floating_point() else t for name, t in found.items()}
@@ -172,6 +175,21 @@ def _untied(found: dict[str, Tensor], expected: Mapping[str, Tensor], every: set
     if len(lacking) == len(second) == 1 and expected[lacking[0]].shape == found[second[0]].shape:
         kept[lacking[0]] = found[second[0]]
     return kept
+
+
+def _unread(
+    found: Mapping[str, Tensor], module: torch.nn.Module, spare: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
+    """What is missing of a tower's weights that are never read, in the type of the others.
+
+    LLaVA-NeXT takes the last block and the pooling head off a SigLIP before it trains it.
+    """
+    if not isinstance(module, VisionTower) or not found:
+        return {}
+    unused = {id(parameter) for parameter in module.unused_parameters()}
+    names = [name for name, parameter in module.named_parameters() if id(parameter) in unused]
+    dtype = next(iter(found.values())).dtype
+    return {name: spare[name].to(dtype) for name in names if name not in found and name in spare}
 
 
 def write_native(

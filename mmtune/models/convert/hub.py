@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from torch import Tensor
@@ -12,12 +12,13 @@ from mmtune.errors import UserError
 from mmtune.models.config import ImagesConfig, ProjectorConfig
 from mmtune.models.convert.foreign import Foreign, Json, VisionParts
 from mmtune.models.convert.original import Given
-from mmtune.models.convert.reading import read_weights
 from mmtune.models.convert.renaming import Rule, split
 from mmtune.models.convert.template_names import likely_template
 from mmtune.models.convert.tokens import IMAGE, PAD, without_tokens
 from mmtune.models.files import read_json
 from mmtune.models.language import load_tokenizer
+from mmtune.models.reading import read_weights
+from mmtune.models.vision.families import FAMILIES
 
 OWN_KEY = "mmtune"
 """Key of a Hub ``config.json`` under which an export says what it added, so that an import takes it off."""
@@ -51,6 +52,17 @@ LATER = [
 RULES = [*LEGACY, *IN_MEMORY, *LATER]
 """All generations; no name means one thing in one of them and another thing in another."""
 
+
+def names_for(vision: Json) -> list[Rule]:
+    """Names that an export gives tensors, by the tower's ``config.json``.
+
+    Files of CLIP and SigLIP have a level ``vision_model`` in them, those of DINOv2 never had one.
+    """
+    if vision["model_type"] != "dinov2":
+        return LEGACY
+    return [rule for rule in LEGACY if rule.part != "vision"] + LATER[:1]
+
+
 MODELS = {"llava": "LLaVA", "llava_next": "LLaVA-NeXT"}
 _SELECTS = {"default": "patch", "full": "cls_patch"}
 
@@ -82,8 +94,7 @@ def read_hub(folder: Path, given: Given) -> Foreign:
     policy, images = _images(config, folder, own)
     tokenizer = load_tokenizer(str(folder))
     rows = _language_rows(config, own, tokenizer)
-    added = own.get("added_tokens", [IMAGE, PAD] if rows is not None else [])
-    tokenizer = without_tokens(tokenizer, added)
+    tokenizer = without_tokens(tokenizer, _added(own, tokenizer, rows))
     language = {**config["text_config"]}
     language.setdefault("model_type", "llama")
     if "tie_word_embeddings" not in language:
@@ -94,7 +105,8 @@ def read_hub(folder: Path, given: Given) -> Foreign:
         weights["language"] = _cut(weights.get("language", {}), rows)
     if "pad_token_id" in language and (language["pad_token_id"] or 0) >= language.get("vocab_size", 1 << 62):
         language["pad_token_id"] = None
-    jinja = tokenizer.chat_template or _chat_template(folder)
+    # The processor's own goes before the tokenizer's, which may be that of the language model before LLaVA.
+    jinja = _chat_template(folder) or tokenizer.chat_template
     return Foreign(
         source=folder,
         naming=f"hub {MODELS[config['model_type']]}",
@@ -123,9 +135,14 @@ def _vision(config: Json, folder: Path) -> VisionParts:
             f"features of several layers ({layer}) are read, which no tower here does", str(folder)
         )
     strategy = config.get("vision_feature_select_strategy", "default")
-    class_token = settings["model_type"] == "clip_vision_model"
+    family = FAMILIES.get(settings["model_type"])
+    if family is not None and family.registers(SimpleNamespace(**settings)):
+        raise UserError(
+            "the Hub's LLaVA reads the registers of this tower as if they were patches, which none here does",
+            str(folder),
+        )
     # "full" of a tower without a class token is all that it has: its patches.
-    select = _SELECTS.get(strategy, "patch") if class_token else "patch"
+    select = _SELECTS.get(strategy, "patch") if family is not None and family.class_token else "patch"
     return VisionParts(str(folder), settings, _processor(folder), layer, select)
 
 
@@ -159,6 +176,14 @@ def _language_rows(config: Json, own: Json, tokenizer: Any) -> int | None:
     return int(index) if later <= {IMAGE, PAD} else None
 
 
+def _added(own: Json, tokenizer: Any, rows: int | None) -> list[str]:
+    """The Hub's tokens that came to a tokenizer; Gemma's ``<pad>`` was always there."""
+    if "added_tokens" in own:
+        return list(own["added_tokens"])
+    ids = tokenizer.get_vocab()
+    return [token for token in (IMAGE, PAD) if rows is not None and ids.get(token, -1) >= rows]
+
+
 def _cut(tensors: dict[str, Tensor], rows: int) -> dict[str, Tensor]:
     """Take the rows of added tokens off embeddings and head."""
     ends = ("embed_tokens.weight", "lm_head.weight", "lm_head.bias", "wte.weight")
@@ -176,10 +201,7 @@ def _chat_template(folder: Path) -> str | None:
     """The chat template that stands beside the processor, in either spelling."""
     if (folder / "chat_template.jinja").is_file():
         return (folder / "chat_template.jinja").read_text(encoding="utf-8")
-    if (folder / "chat_template.json").is_file():
-        content = json.loads((folder / "chat_template.json").read_text(encoding="utf-8"))
-        return str(content.get("chat_template", "")) or None
-    return None
+    return (read_json(str(folder), "chat_template.json") or {}).get("chat_template")
 
 
-__all__ = ["LEGACY", "OWN_KEY", "RULES", "is_hub", "read_hub"]
+__all__ = ["OWN_KEY", "RULES", "is_hub", "names_for", "read_hub"]

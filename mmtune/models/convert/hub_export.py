@@ -11,12 +11,15 @@ from torch import Tensor
 from mmtune.errors import UserError
 from mmtune.images.policies.anyres import AnyresPolicy
 from mmtune.models.checkpoint import storage
-from mmtune.models.convert.hub import LEGACY, OWN_KEY
+from mmtune.models.convert.hub import OWN_KEY, names_for
 from mmtune.models.convert.image_processors import hub_pinpoints, processor_for
 from mmtune.models.convert.native import Native, generation_settings, language_settings, tower_settings
 from mmtune.models.convert.renaming import join
 from mmtune.models.convert.tokens import IMAGE, grown, rows_needed, with_tokens
+from mmtune.models.new_tokens import ids_of
 from mmtune.models.vision import VisionTower
+from mmtune.models.vision.families import FAMILIES
+from mmtune.models.vision.positions import resample
 
 Json = dict[str, Any]
 
@@ -43,7 +46,7 @@ def write_hub(native: Native, out: Path, chat: Chat, *, shard_bytes: int = stora
     Raises:
         UserError: if a part has no counterpart there, or the folder cannot be written.
     """
-    vision = tower_settings(native, "Hub")
+    vision, tower = _tower(native)
     if (native.projector.name, native.projector.depth) != ("mlp", 2):
         raise UserError(
             f"Hub naming has no projector {native.projector.name} of depth {native.projector.depth}",
@@ -52,9 +55,9 @@ def write_hub(native: Native, out: Path, chat: Chat, *, shard_bytes: int = stora
         )
     processor = processor_for(native.bundle.policy, str(native.folder))
     tokenizer, added = with_tokens(native.bundle.tokenizer)
-    language, rows, before = _language(native, len(tokenizer))
+    language, rows, before = _language(native, ids_of(tokenizer))
     dtype = storage.dtype_name(native.weights["language"])
-    tensors = join({**native.weights, "language": language}, LEGACY)
+    tensors = join({**native.weights, "vision": tower, "language": language}, names_for(vision))
     own = {
         "template": native.bundle.template,
         "language_rows": before,
@@ -73,6 +76,20 @@ def write_hub(native: Native, out: Path, chat: Chat, *, shard_bytes: int = stora
         storage.write_json(folder / "processor_config.json", _processor(native, vision))
         (folder / "chat_template.jinja").write_text(chat.jinja, encoding="utf-8")
     return out
+
+
+def _tower(native: Native) -> tuple[Json, dict[str, Tensor]]:
+    """Configuration and weights of the tower, for the views that it is read with.
+
+    LLaVA-NeXT takes a view's size out of them, and DINOv2's position embeddings may be for another one.
+    """
+    settings, weights = tower_settings(native, "Hub"), native.weights["vision"]
+    view, name = native.bundle.policy.geometry, "core.embeddings.position_embeddings"
+    if settings["image_size"] == view.size:
+        return settings, weights
+    family = FAMILIES[settings["model_type"]]
+    sized = resample(weights[name][0], view.grid, before=1, mode=family.mode, antialias=family.antialias)
+    return settings | {"image_size": view.size}, weights | {name: sized[None]}
 
 
 def _language(native: Native, tokens: int) -> tuple[dict[str, Tensor], int, int]:

@@ -52,13 +52,14 @@ def processor_for(policy: ImagePolicy, where: str) -> Json:
         return plain
     if policy.name == "pad":
         return {**plain, **whole, "image_processor_type": "LlavaImageProcessor"}
-    if policy.name == "anyres" and isinstance(policy, AnyresPolicy) and policy.uses_newline:
-        points = {"image_grid_pinpoints": hub_pinpoints(policy)}
-        return {**plain, **whole, **points, "image_processor_type": "LlavaNextImageProcessor"}
+    if isinstance(policy, AnyresPolicy) and policy.uses_newline and policy.most_views is None:
+        # The policy scales with the bicubic filter whatever the tower's own is.
+        own = {"image_grid_pinpoints": hub_pinpoints(policy), "resample": _FILTERS["bicubic"]}
+        return {**plain, **whole, **own, "image_processor_type": "LlavaNextImageProcessor"}
     raise UserError(
         f"the Hub's LLaVA classes have no image processor for the policy {policy.name} as it is set here",
         where,
-        "square, pad, and anyres with merge: unpad can be exported",
+        "square, pad, and anyres with merge: unpad and without max_views can be exported",
     )
 
 

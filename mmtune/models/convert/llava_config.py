@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ast
+import logging
 import re
 from typing import Any
 
 from mmtune.errors import UserError
 from mmtune.images.settings import ImagesConfig
 from mmtune.models.config import ProjectorConfig
+
+log = logging.getLogger(__name__)
 
 Json = dict[str, Any]
 
@@ -104,6 +107,23 @@ def images_config(config: Json, where: str) -> tuple[str, ImagesConfig]:
         merge="unpad" if merge == "unpad" else "flat",
     )
     return ("anyres_max_9" if limited[1] == "9" else "anyres"), settings
+
+
+def check_prompts(config: Json, where: str) -> None:
+    """Refuse what changes visual tokens, and warn of what changes prompts, in ways that nothing here does.
+
+    Raises:
+        UserError: if visual tokens go through a resampler behind the tower.
+    """
+    resampler = config.get("mm_resampler_type")
+    if resampler not in (None, "identity"):
+        raise UserError(f"a resampler of type {resampler!r} has no counterpart here", where)
+    if config.get("mm_use_im_start_end"):
+        log.warning(
+            "%s: the model was trained with <im_start> and <im_end> around images, which no template writes: "
+            "its answers may be worse here",
+            where,
+        )
 
 
 def select_of(config: Json) -> tuple[int, str]:

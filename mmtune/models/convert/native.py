@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,10 +13,10 @@ from torch import Tensor
 from mmtune.errors import UserError
 from mmtune.models.bundle import Bundle
 from mmtune.models.checkpoint import adapters, load, read_manifest, storage
-from mmtune.models.config import ProjectorConfig, VisionConfig
+from mmtune.models.config import TRANSFORMERS, ProjectorConfig, VisionConfig
 from mmtune.models.convert.differences import check_values
-from mmtune.models.convert.reading import read_file
 from mmtune.models.convert.renaming import Split
+from mmtune.models.vision.families import FAMILIES
 from mmtune.models.vlm import PARTS
 
 Json = dict[str, Any]
@@ -81,8 +80,9 @@ def open_native(folder: str | Path, *, merged: bool = True, dtype: torch.dtype |
         bundle = load(path, meta=True)
     weights: Split[Tensor] = {}
     for part, module in bundle.model.parts().items():
-        raw = parts[part]["files"] and not (adapted and part in manifest["adapters"])
-        found = _files(path, parts[part]["files"]) if raw else _held(module)
+        raw = bool(parts[part]["files"]) and not (adapted and part in manifest["adapters"])
+        files = [path / name for name in sorted(parts[part]["files"])]
+        found = storage.read_tensors(files) if raw else _held(module)
         if dtype is not None:
             found = {name: t.to(dtype) if t.is_floating_point() else t for name, t in found.items()}
         check_values(part, found, str(path))
@@ -90,15 +90,19 @@ def open_native(folder: str | Path, *, merged: bool = True, dtype: torch.dtype |
     return Native(path, manifest, bundle, weights)
 
 
-def _files(folder: Path, files: Mapping[str, str]) -> dict[str, Tensor]:
-    tensors: dict[str, Tensor] = {}
-    for file in sorted(files):
-        tensors |= read_file(folder / file)
-    return tensors
-
-
 def _held(module: torch.nn.Module) -> dict[str, Tensor]:
     return {name: tensor.detach() for name, tensor in storage.own_tensors(module).items()}
+
+
+_TOWERS = {
+    "Hub": ("clip_vision_model", "siglip_vision_model", "dinov2"),
+    "original": ("clip_vision_model", "siglip_vision_model"),
+}
+"""Towers that the models of a naming can be read with."""
+_REASONS = {
+    "siglip2_vision_model": "it takes patches of images of any shape, and LLaVA's classes hand over views",
+    "dinov2_with_registers": "LLaVA's classes would read its registers as if they were patches",
+}
 
 
 def tower_settings(native: Native, naming: str) -> Json:
@@ -109,15 +113,16 @@ def tower_settings(native: Native, naming: str) -> Json:
     """
     described = native.bundle.model.vision.describe()
     config: Json = described.get("config", {})
-    kind = config.get("model_type")
-    plain = described["library"] == "transformers" and kind in ("clip_vision_model", "siglip_vision_model")
-    if not plain:
+    kind = config.get("model_type") if described["library"] == TRANSFORMERS else described["library"]
+    if kind not in _TOWERS[naming]:
+        reason = f": {_REASONS[kind]}" if kind in _REASONS else ""
+        names = " and ".join(FAMILIES[one].name for one in _TOWERS[naming])
         raise UserError(
-            f"{naming} naming has no place for a vision tower of the kind {kind or described['library']}",
+            f"{naming} naming has no place for a vision tower of the kind {kind}{reason}",
             str(native.folder),
-            "only CLIP and SigLIP of transformers can be exported",
+            f"only {names} of transformers can be exported",
         )
-    if getattr(native.vision, "final_norm", False):
+    if native.vision.final_norm:
         raise UserError(
             f"{naming} models read hidden states without the final norm, and this one reads it with the norm",
             str(native.folder),

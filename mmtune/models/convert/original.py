@@ -15,12 +15,12 @@ from mmtune.models.bundle import reference_to
 from mmtune.models.config import ImagesConfig, ProjectorConfig
 from mmtune.models.convert import llava_config
 from mmtune.models.convert.foreign import Foreign, Json, VisionParts
-from mmtune.models.convert.reading import has_weights, read_file, read_weights
 from mmtune.models.convert.renaming import Rule, split
 from mmtune.models.convert.template_names import likely_template
 from mmtune.models.convert.tower_files import located, tower_config, tower_preprocessor, tower_weights
-from mmtune.models.files import read_json
+from mmtune.models.files import read_json, weight_files
 from mmtune.models.language import load_tokenizer
+from mmtune.models.reading import has_weights, read_file, read_weights
 
 log = logging.getLogger(__name__)
 
@@ -95,6 +95,7 @@ def describe(folder: Path, config: Json, given: Given, tokenizer: Any) -> Foreig
     named = given.vision or config.get("mm_vision_tower")
     if not named:
         raise UserError("config.json names no vision tower (mm_vision_tower)", where, "give --vision")
+    llava_config.check_prompts(config, where)
     tower = located(str(named), folder)
     layer, select = llava_config.select_of(config)
     policy, images = llava_config.images_config(config, where)
@@ -119,6 +120,8 @@ def with_tower(foreign: Foreign, config: Json) -> Foreign:
     """Take the tower from the checkpoint where it is in it, else from beside it."""
     if foreign.weights.get("vision"):
         foreign.notes["tower"] = "inside"
+        if weight_files(foreign.vision.name):
+            foreign.spare["vision"] = tower_weights(foreign.vision.name)
         if not config.get("unfreeze_mm_vision_tower"):
             log.warning(
                 "%s holds a vision tower, which LLaVA's own code would leave aside for %s; it is taken here",
@@ -155,6 +158,7 @@ def read_projector(source: Path, given: Given) -> Foreign:
     own = read_json(str(language), "config.json")
     if own is None:
         raise UserError("the language model has no config.json", str(language), "check --language")
+    llava_config.check_prompts(config, str(file.parent / "config.json"))
     tower = located(str(vision), file.parent)
     layer, select = llava_config.select_of(config)
     known = "mm_projector_type" in config

@@ -176,8 +176,9 @@ def _images(native: Native) -> Json:
         raise UserError(
             f"original LLaVA has no way to cut images like the policy {policy.name}", str(native.folder)
         )
+    limit = "" if policy.most_views is None else f"_max_{policy.most_views}"
     return {
-        "image_aspect_ratio": policy.name,
+        "image_aspect_ratio": f"anyres{limit}",
         "image_grid_pinpoints": [list(canvas) for canvas in policy.canvases],
         "mm_patch_merge_type": "spatial_unpad" if policy.uses_newline else "flat",
     }

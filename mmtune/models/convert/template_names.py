@@ -10,6 +10,7 @@ _BY_TEXT = (
     ("<|im_start|>system\\nAnswer the questions", "chatml"),
     ("<|im_start|>", "qwen"),
     ("<start_of_turn>", "gemma_instruct"),
+    ("<<SYS>>", "llava_llama_2"),
     ("[INST]", "mistral_instruct"),
     ("USER:", "vicuna_v1"),
 )

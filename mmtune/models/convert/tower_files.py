@@ -8,9 +8,10 @@ from typing import Any
 from torch import Tensor
 
 from mmtune.errors import UserError
-from mmtune.models.convert.reading import read_weights
 from mmtune.models.convert.renaming import Rule, split
 from mmtune.models.files import read_json, weight_files
+from mmtune.models.reading import read_weights
+from mmtune.models.vision.families import FAMILIES
 
 RULES = [
     Rule("vision_model.", "vision", "core."),
@@ -34,9 +35,10 @@ def tower_config(name: str) -> dict[str, Any]:
         raise UserError(f"the vision tower is not found: {error.what}", name, advice) from error
     if config is None:
         raise UserError("the vision tower has no config.json", name, advice)
-    if "vision_config" in config and config.get("model_type") in ("clip", "siglip"):
-        kind = f"{config['model_type']}_vision_model"
-        config = {**config["vision_config"], "model_type": kind}
+    if "vision_config" in config:
+        for kind, family in FAMILIES.items():
+            if family.whole is not None and config.get("model_type") == family.whole:
+                return {**config["vision_config"], "model_type": kind}
     return config
 
 

@@ -53,6 +53,9 @@ def transformers_geometry(
     code = settings.get("resample", 3)
     if code not in _PILLOW_FILTERS:
         raise UserError(f"the resampling filter {code!r} is unknown", f"preprocessor_config.json of {source}")
+    stated_size = settings.get("size")
+    if settings.get("do_center_crop") is False and isinstance(stated_size, dict) and "height" in stated_size:
+        fit = "stretch"
     stated = _side(settings.get("crop_size")) or _side(settings.get("size"))
     if kind.any_size:
         size = stated or size

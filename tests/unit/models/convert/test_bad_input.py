@@ -19,7 +19,7 @@ from mmtune.cli import main
 from mmtune.errors import UserError
 from mmtune.models.convert import Given, bring_in, naming_of
 from mmtune.models.convert.native import open_native
-from mmtune.models.convert.reading import read_file, read_weights
+from mmtune.models.reading import read_file, read_weights
 from tests import reference_checkpoints as reference
 
 Tensors = dict[str, Tensor]
@@ -176,7 +176,20 @@ def test_a_tokenizer_with_more_tokens_than_embeddings_is_refused(
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(config | {"vocab_size": 1990}))
     sentence = refusal(folder, tmp_path, Given(vision=str(made["original"].parent / "vision_tower")))
-    assert "the tokenizer has 2000 tokens, the language model only 1990 embeddings" in sentence
+    assert "the tokenizer has ids up to 1999, the language model only 1990 embeddings" in sentence
+
+
+def test_a_resampler_behind_the_tower_is_refused_and_image_tags_are_warned_of(
+    made: dict[str, Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder, given = tmp_path / "original", Given(vision=str(made["original"].parent / "vision_tower"))
+    shutil.copytree(made["original"], folder)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"mm_resampler_type": "spatial_pool"}))
+    assert "a resampler of type 'spatial_pool' has no counterpart" in refusal(folder, tmp_path, given)
+    (folder / "config.json").write_text(json.dumps(config | {"mm_use_im_start_end": True}))
+    bring_in(folder, tmp_path / "out", given)
+    assert "trained with <im_start> and <im_end> around images" in caplog.text
 
 
 def test_embeddings_of_another_vocabulary_are_refused(made: dict[str, Path], tmp_path: Path) -> None:
