@@ -94,7 +94,7 @@ class RecordEncoder:
         encoded = encode(self.template.render(record.turns), self.tokenizer)
         seen = [self._seen(image_root, image) for image in record.images]
         images = tuple(image for of_place in seen for image in of_place)
-        counts = tuple(self._visual_tokens(image_root, image) for image in images)
+        counts = tuple(count for of_place in seen for count in self._visual_tokens(image_root, of_place))
         of_image = iter(counts)
         expanded = expand(encoded, [sum(islice(of_image, len(of_place))) for of_place in seen])
         ids = np.asarray(expanded.ids, dtype=np.int64)
@@ -120,9 +120,11 @@ class RecordEncoder:
         """An image itself, or the frames of a video that stand one behind the other in its place."""
         return plan_frames(root, image, self.policy) if image.video else [image]
 
-    def _visual_tokens(self, root: Path, image: ImageRef) -> int:
-        width, height = image_size(root, image) if self.policy.needs_size else (0, 0)
-        return self.policy.token_count(width, height, frame=image.frame is not None)
+    def _visual_tokens(self, root: Path, of_place: list[ImageRef]) -> list[int]:
+        """Of each image of a place; the frames of a video have one size, for which it is opened once."""
+        first = of_place[0]
+        width, height = image_size(root, first) if self.policy.needs_size else (0, 0)
+        return [self.policy.token_count(width, height, frame=first.frame is not None)] * len(of_place)
 
 
 def shift_targets(ids: np.ndarray, supervised: np.ndarray) -> np.ndarray:

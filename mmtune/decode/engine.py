@@ -52,6 +52,7 @@ class Engine:
     """
 
     def __init__(self, bundle: Any, device: torch.device | str | None = None) -> None:
+        from mmtune.models.new_tokens import ids_of
         from mmtune.templates import get_template
 
         self.bundle = bundle
@@ -65,7 +66,7 @@ class Engine:
         self.window = sliding_window(text_config)
         self.prompts = PromptEncoder(self.tokenizer, template, self.context)
         self.stops = StopRule(self.tokenizer, template.stop, eos_ids(self.model.language))
-        self.words = max(self.tokenizer.get_vocab().values()) + 1
+        self.words = ids_of(self.tokenizer)
         self._features: dict[Hashable, Tensor] = {}
 
     @classmethod

@@ -18,6 +18,9 @@ from mmtune.records import ImageRef
 MAX_PIXELS = 89_478_485
 """Largest image opened unless asked otherwise: Pillow's own warning limit, 0.36 GB once decoded."""
 
+MAX_SIDE = 1_000_000
+"""Longest side: the filter of a longer strip alone would take gigabytes."""
+
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "PPM", "JPEG2000", "AVIF", "TGA", "ICO")
 """Raster formats only: Pillow opens others (EPS) by running a program on the file."""
 
@@ -129,6 +132,13 @@ def open_header(file: Path, path: str, max_pixels: int) -> Image.Image:
             f"the image is gigantic: {width} x {height} pixels, more than the {max_pixels:,} allowed",
             path,
             "shrink it or leave it out",
+        )
+    if max(width, height) > MAX_SIDE:
+        image.close()
+        raise ImageError(
+            f"the image is a strip of {width} x {height} pixels, no side may have more than {MAX_SIDE:,}",
+            path,
+            "cut it or leave it out",
         )
     if width < 1 or height < 1:
         image.close()

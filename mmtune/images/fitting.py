@@ -20,6 +20,12 @@ _LONGEST_RESIZE = 8
 """Times the view's size that the long side may have after resizing, before the crop is taken first."""
 
 
+_LONGEST_PAD = 16_384
+"""Side of a square above which padding would take gigabytes: the image is made smaller before."""
+_SHORTENED = 2_048
+"""Pixels of the long side that are left then."""
+
+
 def fit_view(image: Image.Image, geometry: ViewGeometry) -> Image.Image:
     """Bring an RGB image to the square of the view, cropped, stretched or with a border, as it was trained.
 
@@ -67,12 +73,16 @@ def pad_to_square(image: Image.Image, colour: tuple[int, int, int]) -> Image.Ima
         image: an RGB image.
         colour: fill, 0..255 for each channel.
 
-    Source: LLaVA's expand2square (an odd remainder goes to the right or the bottom).
+    Source: LLaVA's expand2square (an odd remainder goes to the right or the bottom). A strip of more than
+    16,384 pixels is made smaller first, since its square would be gigabytes.
     """
     width, height = image.size
     if width == height:
         return image
     side = max(width, height)
+    if side > _LONGEST_PAD:
+        width, height = (max(1, round(length * _SHORTENED / side)) for length in (width, height))
+        image, side = image.resize((width, height), Image.Resampling.BICUBIC), max(width, height)
     square = Image.new("RGB", (side, side), colour)
     square.paste(image, ((side - width) // 2, (side - height) // 2))
     return square
@@ -93,8 +103,8 @@ def normalise(views: Tensor, mean: Triple, std: Triple) -> Tensor:
         std: standard deviation of each channel.
 
     Returns:
-        (views, 3, side, side) float32.
+        (views, 3, side, side) float32, where ``views`` are.
     """
     scaled = views.to(torch.float32).mul_(1 / 255)
-    shape = (1, 3, 1, 1)
-    return scaled.sub_(torch.tensor(mean).view(shape)).div_(torch.tensor(std).view(shape))
+    shift, scale = (torch.tensor(of_each, device=views.device).view(1, 3, 1, 1) for of_each in (mean, std))
+    return scaled.sub_(shift).div_(scale)

@@ -248,4 +248,4 @@ def _all(found: list[Image.Image], numbers: Sequence[int], path: str) -> list[Im
 
 def _natural(name: str) -> list[tuple[int, str]]:
     """A key under which frame 10 comes behind frame 9."""
-    return [(int(piece), "") if piece.isdigit() else (-1, piece) for piece in re.split(r"(\d+)", name)]
+    return [(int(piece), "") if piece.isdecimal() else (-1, piece) for piece in re.split(r"(\d+)", name)]

@@ -13,7 +13,7 @@ from mmtune.models import attention
 from mmtune.models.config import LanguageConfig
 from mmtune.models.files import find_file
 from mmtune.models.isolation import check_isolation
-from mmtune.models.new_tokens import add_tokens
+from mmtune.models.new_tokens import add_tokens, ids_of
 from mmtune.models.pretrained import first_line, load_pretrained
 
 log = logging.getLogger(__name__)
@@ -151,10 +151,10 @@ def prepare_language(model: Any, tokenizer: Any, source: str) -> None:
         UserError: if the tokenizer has ids that the model has no embedding for, or no end-of-sequence token.
     """
     embedding = model.get_input_embeddings()
-    rows, ids = embedding.weight.shape[0], len(tokenizer)
+    rows, ids = embedding.weight.shape[0], ids_of(tokenizer)
     if ids > rows:
         raise UserError(
-            f"the tokenizer has {ids} tokens, the language model only {rows} embeddings",
+            f"the tokenizer has ids up to {ids - 1}, the language model only {rows} embeddings",
             source,
             "use the tokenizer that the model was trained with",
         )

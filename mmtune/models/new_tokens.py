@@ -27,18 +27,27 @@ def add_tokens(model: Any, tokenizer: Any, tokens: Sequence[str]) -> list[int]:
     Returns:
         Ids of all the tokens, in order.
     """
-    known = len(tokenizer)
+    known = sorted(tokenizer.get_vocab().values())
     tokenizer.add_tokens(list(tokens), special_tokens=True)
-    rows, needed = model.get_input_embeddings().weight.shape[0], len(tokenizer)
+    ids = [int(i) for i in tokenizer.convert_tokens_to_ids(list(tokens))]
+    rows, needed = model.get_input_embeddings().weight.shape[0], ids_of(tokenizer)
     if needed > rows:
         size = -(-needed // _padding(rows)) * _padding(rows)
         model.resize_token_embeddings(size, mean_resizing=False)
         model.get_input_embeddings().padding_idx = None
         model.tie_weights()
-    if needed > known:
-        _start_at_mean(model, known)
-        log.info("%d new tokens in the vocabulary, their embeddings are the mean of all", needed - known)
-    return [int(i) for i in tokenizer.convert_tokens_to_ids(list(tokens))]
+    if fresh := sorted(set(ids) - set(known)):
+        _start_at_mean(model, known, fresh)
+        log.info("%d new tokens in the vocabulary, their embeddings are the mean of all", len(fresh))
+    return ids
+
+
+def ids_of(tokenizer: Any) -> int:
+    """Rows that a tokenizer needs: its highest id and one.
+
+    ``len`` counts its tokens, which are fewer where ids are left out between them.
+    """
+    return max(tokenizer.get_vocab().values(), default=-1) + 1
 
 
 def _padding(rows: int) -> int:
@@ -47,10 +56,10 @@ def _padding(rows: int) -> int:
 
 
 @torch.no_grad()
-def _start_at_mean(model: Any, known: int) -> None:
-    """Set every row from ``known`` on, in embedding and untied head, to the mean of those before.
+def _start_at_mean(model: Any, known: Sequence[int], fresh: Sequence[int]) -> None:
+    """Set the rows of new ids, in embedding and untied head, to the mean of those that were known.
 
-    The rows of a padded vocabulary behind the new tokens are set, too; nobody has ever learnt them.
+    The rows of a padded vocabulary behind all known ones are set, too; nobody has ever learnt them.
     """
     tables: list[Tensor] = [model.get_input_embeddings().weight]
     head = model.get_output_embeddings()
@@ -60,4 +69,6 @@ def _start_at_mean(model: Any, known: int) -> None:
         if getattr(head, "bias", None) is not None:
             tables.append(head.bias)
     for table in tables:
-        table[known:] = table[:known].float().mean(0).to(table.dtype)
+        mean = table[torch.tensor(known, device=table.device)].float().mean(0).to(table.dtype)
+        table[known[-1] + 1 :] = mean
+        table[torch.tensor(fresh, device=table.device)] = mean

@@ -50,8 +50,9 @@ class AnyresPolicy(ImagePolicy):
         side = geometry.size
         own = [(cols * side, rows * side) for cols, rows in self.grids]
         self.canvases = parse_canvases(self.settings.pinpoints or own, side)
-        most = self.settings.max_views or self.max_views
-        self._limit = None if most is None else most * tokens.count
+        self.most_views = self.settings.max_views or self.max_views
+        """Views' worth of tokens above which those of the tiles are scaled down; None never does."""
+        self._limit = None if self.most_views is None else self.most_views * tokens.count
         self.uses_newline = self.settings.merge == "unpad"
         if self.uses_newline and tokens.grid is None:
             raise UserError(
@@ -62,8 +63,18 @@ class AnyresPolicy(ImagePolicy):
 
     @property
     def largest(self) -> int:
-        """Tokens of an image that fills the canvas with most tokens."""
-        return max(self._count(*canvas, canvas) for canvas in self.canvases)
+        """No image gives more; where tokens are scaled down, those are most that are just too few for it."""
+        return max(self._most(canvas) for canvas in self.canvases)
+
+    def _most(self, canvas: Size) -> int:
+        if not self.uses_newline or self._limit is None:
+            return self._count(*canvas, canvas)
+        grid = self._canvas_grid(canvas)
+        # Unpadding leaves one side of the picture whole and takes as much from both ends of the other.
+        shapes = [(rows, grid.cols) for rows in range(grid.rows, 0, -2)]
+        shapes += [(grid.rows, cols) for cols in range(grid.cols, 0, -2)]
+        left = (shrunk(*shape, self._limit) for shape in shapes)
+        return self.tokens.count + max(rows * (cols + 1) for rows, cols in left)
 
     def token_count(self, width: int, height: int, *, frame: bool = False) -> int:
         """Visual tokens of an image of this size."""

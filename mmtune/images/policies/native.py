@@ -52,10 +52,10 @@ class NativePolicy(ImagePolicy):
 
     @property
     def largest(self) -> int:
-        """Tokens of the most patches that an image may have, in one row or square."""
+        """Tokens of the grid, of all that the limit allows, of which the projector makes most."""
         multiple = self.settings.grid_multiple
-        square = int(self.most**0.5) // multiple * multiple
-        shapes = [Grid(square, square), Grid(multiple, self.most // multiple**2 * multiple)]
+        heights = range(multiple, self.most // multiple + 1, multiple)
+        shapes = (Grid(rows, self.most // rows // multiple * multiple) for rows in heights)
         return max(self._tokens(shape) for shape in shapes)
 
     def _tokens(self, grid: Grid) -> int:

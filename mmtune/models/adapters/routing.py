@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmtune.batch import IGNORE, PackedBatch
+from mmtune.models.adapters.recomputing import recomputing
 from mmtune.models.adapters.targets import widths
 
 
@@ -45,6 +46,19 @@ class Switch:
         self.groups: Groups | None = None
 
 
+class Router(nn.Linear):
+    """Scores of the experts, in float32 whatever the precision: training under autocast and
+    decoding without it must choose alike.
+
+    Source: the selective precision of Switch Transformers.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(tokens, width) to (tokens, experts) float32."""
+        with torch.autocast(input.device.type, enabled=False):
+            return F.linear(input.float(), self.weight.float())
+
+
 class RoutedMLP(nn.Module):
     """An MLP whose linear layers have experts, and the router that sends each token to one of them.
 
@@ -74,7 +88,7 @@ class RoutedMLP(nn.Module):
     ) -> None:
         super().__init__()
         self.base_layer = base_layer
-        self.router = nn.Linear(width, experts, bias=False)
+        self.router = Router(width, experts, bias=False)
         self.switch = Switch()
         self.record: tuple[Tensor, Tensor] | None = None
         """Probabilities (tokens, experts) and choice (tokens,) of the last row that was learnt from."""
@@ -91,15 +105,16 @@ class RoutedMLP(nn.Module):
         that as it is and still tells the router which way to go.
         """
         tokens = hidden.reshape(-1, hidden.shape[-1])
-        probabilities = self.router(tokens).float().softmax(-1)
+        probabilities = self.router(tokens).softmax(-1)
         best, choice = probabilities.max(-1)
-        if self.training and torch.is_grad_enabled():
+        if self.training and torch.is_grad_enabled() and not recomputing():
             self.record = (probabilities, choice)
         order = choice.argsort(stable=True)
         counts = torch.bincount(choice, minlength=probabilities.shape[-1])
         weight = (best / best.detach())[order].unsqueeze(1)
         self.switch.groups = Groups(counts, weight)
         out = self.base_layer(tokens.index_select(0, order).unsqueeze(0)).squeeze(0)
+        self.switch.groups = None  # it holds the graph, too
         back = torch.empty_like(order).scatter_(0, order, torch.arange(len(order), device=order.device))
         return out.index_select(0, back).reshape(*hidden.shape[:-1], out.shape[-1])
 

@@ -15,6 +15,7 @@ from mmtune.models.adapters import attach, naming
 from mmtune.models.adapters.base import WEIGHTS, Adapter
 from mmtune.models.adapters.lora import PREFIX, Lora, settings_of
 from mmtune.models.adapters.targets import linear_layers, widths
+from mmtune.models.reading import read_file
 
 if TYPE_CHECKING:
     from mmtune.models.vlm import VisionLanguageModel
@@ -37,18 +38,30 @@ def attach_lora(model: VisionLanguageModel, part: str, folder: str | Path) -> Ad
     Raises:
         UserError: if the folder holds no such LoRA, or one for another base: says what differs.
     """
-    from mmtune.models.checkpoint.storage import read_tensors
-
     folder = Path(folder).expanduser()
     settings = settings_of(folder)
-    tensors = read_tensors([folder / WEIGHTS])
+    tensors = read_file(folder / WEIGHTS)
     layers = linear_layers(model.parts()[part], model.blocks_of(part), None, str(folder))
     _compare(_expected(layers, settings.rank, tensors, settings.dora), tensors, folder)
     names = sorted({_layer_of(name) for name in tensors})
     adapter = Lora(part, replace(settings, targets=names))
     attach(model, adapter)
+    take_types(adapter, model.parts()[part], tensors)
     load(adapter, model.parts()[part], tensors, folder)
     return adapter
+
+
+def take_types(adapter: Adapter, module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    """Hold an adapter's weights in the types of saved ones: beside a part in bfloat16 peft would round them.
+
+    Args:
+        adapter: attached.
+        module: the part.
+        tensors: by their name in files.
+    """
+    for name, own in adapter.names(naming.adapter_state(module)).items():
+        if name in tensors:
+            own.data = own.data.to(tensors[name].dtype)
 
 
 def load(adapter: Adapter, module: nn.Module, tensors: Mapping[str, Tensor], folder: Path) -> None:

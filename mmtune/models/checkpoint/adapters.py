@@ -10,9 +10,9 @@ from typing import Any
 from torch import Tensor
 
 from mmtune.errors import UserError
-from mmtune.models.adapters import adapter_class, attach, make_adapter, naming
+from mmtune.models.adapters import ADAPTERS, attach, make_adapter, naming
 from mmtune.models.adapters.base import Adapter
-from mmtune.models.adapters.saved import load
+from mmtune.models.adapters.saved import load, take_types
 from mmtune.models.bundle import Bundle
 from mmtune.models.checkpoint import storage
 from mmtune.models.files import file_sha256
@@ -76,11 +76,12 @@ def restore(checkpoint: Path, entries: Mapping[str, Any], bundle: Bundle, *, met
         UserError: if they are of an unknown kind, damaged, or do not fit the model.
     """
     for part, entry in entries.items():
-        settings = adapter_class(entry["kind"], str(checkpoint)).portable(entry["settings"])
+        settings = ADAPTERS.find(entry["kind"], str(checkpoint)).portable(entry["settings"])
         adapter = make_adapter(part, entry["kind"], settings, str(checkpoint))
         attach(bundle.model, adapter)
         if not meta:
             tensors = storage.read_tensors(files_of(checkpoint, entry))
+            take_types(adapter, bundle.model.parts()[part], tensors)
             load(adapter, bundle.model.parts()[part], tensors, checkpoint / FOLDER / part)
 
 

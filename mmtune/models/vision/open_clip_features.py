@@ -68,7 +68,7 @@ class OpenClipFeatureTower(LayeredTower):
                 "model.vision.image_size",
                 f"use a multiple of {geometry.size // rows}",
             )
-        if final_norm and not (self.is_last and before):
+        if final_norm and not (self.is_last and hasattr(trunk, "blocks")):
             raise UserError(
                 "only the last layer of a vision transformer can go through the final norm",
                 "model.vision.final_norm",

@@ -84,6 +84,7 @@ def test_links_within_the_root_and_a_linked_root_are_fine(root: Path) -> None:
         ("page.jpg", b"<!DOCTYPE html><html>404</html>", "not an image"),
         ("bomb.png", _png_header(60_000, 60_000), "gigantic"),
         ("large.png", _png_header(10_000, 10_000), "gigantic: 10000 x 10000"),
+        ("strip.png", _png_header(2_000_000, 1), "strip of 2000000 x 1 pixels"),
         ("hollow.png", _png_header(30, 30), "damaged or cut short"),
         ("script.eps", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not an image"),
     ],

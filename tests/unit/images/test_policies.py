@@ -71,6 +71,30 @@ def test_native_keeps_shape_and_limit(most: int, multiple: int, fill: bool, widt
         assert grid.cols >= grid.rows
 
 
+def test_a_long_strip_is_padded_in_little_memory() -> None:
+    strip = Image.new("RGB", (900_000, 2), "red")
+    seen = get_policy("pad", CLIP, TOKENS).views(strip)[0]
+    assert seen.shape == (3, 16, 16) and seen[0, 7:9].max() > seen[0, 0].max()
+
+
+def test_pixels_are_normalised_where_they_are() -> None:
+    views = torch.zeros(2, 3, 4, 4, dtype=torch.uint8, device="meta")
+    assert get_policy("square", CLIP, TOKENS).normalise(views).is_meta
+
+
+def test_no_image_gives_more_tokens_than_the_largest() -> None:
+    """Just below the factor from which on tokens are scaled down there are more than on a full canvas."""
+    wide = get_policy("anyres_max_9", ViewGeometry(384, 14), ViewTokens(729, Grid(27, 27)))
+    assert 8700 < wide.token_count(1123, 1371) <= wide.largest < 1.21 * 9 * 729 + 1000
+
+    def pooled(tokens: ViewTokens) -> ViewTokens:
+        assert tokens.grid is not None
+        return ViewTokens(min(4, tokens.grid.rows) * min(4, tokens.grid.cols))
+
+    native = get_policy("native", CLIP, TOKENS, ImagesConfig(max_patches=12), pooled)
+    assert native.token_count(16, 12) == native.largest == 12
+
+
 def test_native_patches_are_the_image_itself_where_it_fits() -> None:
     image = _noise(24, 12)
     patches = get_policy("native", CLIP, TOKENS, ImagesConfig(max_patches=18)).views(image)

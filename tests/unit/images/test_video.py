@@ -100,6 +100,12 @@ def test_a_video_shorter_than_it_says_repeats_its_last_frame(root: Path) -> None
     assert [_number(frame) for frame in load_frames(root, refs)] == [2, 2, 2]
 
 
+def test_names_may_hold_digits_of_any_kind(tmp_path: Path) -> None:
+    for name in ("²10.png", "²9.png"):
+        _frame(1).save(tmp_path / name)
+    assert find_video(tmp_path.parent, tmp_path.name).count() == 2
+
+
 def test_frames_of_other_sizes_are_brought_to_the_first(tmp_path: Path) -> None:
     (tmp_path / "v").mkdir()
     for number, size in enumerate([(20, 10), (40, 40)]):

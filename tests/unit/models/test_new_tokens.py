@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
 import torch
 
+from mmtune.errors import UserError
 from mmtune.models import checkpoint
-from mmtune.models.bundle import build
+from mmtune.models.building import build
 from mmtune.models.config import LanguageConfig
 from mmtune.models.language import load_language
-from mmtune.models.new_tokens import add_tokens
+from mmtune.models.new_tokens import add_tokens, ids_of
 from mmtune.templates import get_template
 from mmtune.templates.segments import encode
 from tests.tiny_languages import tiny_language
@@ -55,6 +57,36 @@ def test_new_rows_are_the_mean_of_the_old(tmp_path, family, padding):
             atol=1e-5,
             rtol=0,
         )
+
+
+def test_ids_that_are_left_out_move_no_row(tmp_path):
+    """A vocabulary whose highest id is above its number of tokens."""
+    folder = tiny_language(tmp_path / "lm", "llama", vocab_size=640)
+    file = folder / "tokenizer.json"
+    content = json.loads(file.read_text())
+    vocabulary = content["model"]["vocab"]
+    last = max(vocabulary, key=vocabulary.get)
+    vocabulary[last] = 600
+    file.write_text(json.dumps(content))
+    before, old = load_language(LanguageConfig(str(folder)))
+    assert len(old) < ids_of(old) == 601
+    model, tokenizer = load_language(LanguageConfig(str(folder), add_tokens=NEW))
+    ids = tokenizer.convert_tokens_to_ids(NEW)
+    known = sorted(old.get_vocab().values())
+    for one, other in zip(tables(before), tables(model), strict=True):
+        torch.testing.assert_close(other[known], one[known], atol=0, rtol=0)
+        torch.testing.assert_close(other[ids], one[known].mean(0).expand_as(other[ids]))
+
+
+def test_an_id_above_the_embeddings_is_refused(tmp_path):
+    folder = tiny_language(tmp_path / "lm", "llama")
+    file = folder / "tokenizer.json"
+    content = json.loads(file.read_text())
+    vocabulary = content["model"]["vocab"]
+    vocabulary[max(vocabulary, key=vocabulary.get)] = 10_000
+    file.write_text(json.dumps(content))
+    with pytest.raises(UserError, match="the tokenizer has ids up to 10000, the language model only"):
+        load_language(LanguageConfig(str(folder)))
 
 
 def test_a_padded_table_stays_a_multiple(tmp_path):

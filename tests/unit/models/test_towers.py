@@ -222,6 +222,11 @@ def test_open_clip_resnets(tmp_path):
     assert tower.tokens.count == 4 and tower.width == 256 and len(tower.blocks()) == 4
 
 
+def test_a_library_that_is_not_there_gets_the_nearest():
+    with pytest.raises(UserError, match=r"unknown library of vision towers 'openclip'.*'open_clip'"):
+        build_vision(VisionConfig("openclip:laion/model"))
+
+
 @pytest.mark.parametrize("kind", ["vit", "convnext"])
 def test_weights_behind_the_chosen_layer_stay_frozen(timm_vit, timm_convnext, kind):
     name, side = (timm_vit, 32) if kind == "vit" else (timm_convnext, 64)
@@ -236,6 +241,17 @@ def test_weights_behind_the_chosen_layer_stay_frozen(timm_vit, timm_convnext, ki
     new.load_state_dict(tower.state_dict())
     with torch.no_grad():
         torch.testing.assert_close(new.eval()(pixels(side=side)), tower.eval()(pixels(side=side)))
+
+
+def test_a_timm_transformer_without_a_class_token_has_a_final_norm(tmp_path):
+    """SigLIP's, as prismatic reads it; without weights, since timm has no small one."""
+    vision = {"timm_model_name": "vit_base_patch16_siglip_224", "image_size": 224, "timm_pool": "map"}
+    model = {"embed_dim": 768, "vision_cfg": vision | {"timm_proj": "none"}, "text_cfg": {}}
+    (tmp_path / "open_clip_config.json").write_text(json.dumps({"model_cfg": model, "preprocess_cfg": {}}))
+    config = VisionConfig(f"open_clip:{tmp_path}", layer=-1, final_norm=True)
+    tower = build_vision(config, meta=True)
+    norm = set(tower.core.trunk.norm.parameters())
+    assert tower.tokens.count == 196 and norm and not norm & set(tower.unused_parameters())
 
 
 def test_a_timm_transformer_of_another_size(timm_vit):
@@ -310,6 +326,10 @@ def test_a_fused_tower_is_rebuilt_from_its_description(towers):
         (
             lambda: VisionConfig("fused", towers=[TowerConfig("a"), TowerConfig("b")], select="cls_patch"),
             "only be joined patch by patch",
+        ),
+        (
+            lambda: VisionConfig("fused", layer=-1, towers=[TowerConfig("a"), TowerConfig("b")]),
+            "several towers have a layer each",
         ),
     ],
 )

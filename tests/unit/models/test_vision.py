@@ -149,6 +149,15 @@ def test_geometry_is_read_from_the_preprocessor(backbones, tmp_path):
     assert (open_clip.mean, open_clip.resample, open_clip.fit) == ((0.1, 0.2, 0.3), "bilinear", "stretch")
 
 
+def test_a_view_without_a_centre_crop_is_stretched(backbones, tmp_path):
+    folder = shutil.copytree(backbones["clip"], tmp_path / "clip")
+    file = folder / "preprocessor_config.json"
+    size = {"height": 32, "width": 32}
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"do_center_crop": False, "size": size}))
+    assert build_vision(VisionConfig(str(folder)), meta=True).geometry.fit == "stretch"
+    assert build_vision(VisionConfig(backbones["clip"]), meta=True).geometry.fit == "crop"
+
+
 def test_geometry_of_old_and_nested_processor_files(backbones, tmp_path):
     folder = Path(shutil.copytree(backbones["clip"], tmp_path / "clip"))
     file = folder / "preprocessor_config.json"

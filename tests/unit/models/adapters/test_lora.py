@@ -15,7 +15,7 @@ from mmtune.errors import UserError
 from mmtune.models import adapters, checkpoint
 from mmtune.models.adapters import make_adapter, naming
 from mmtune.models.adapters.saved import attach_lora
-from mmtune.models.bundle import build
+from mmtune.models.building import build
 from tests.tiny_models import tiny_llama
 from tests.unit.models.adapters.models import (
     MIXED,
@@ -173,7 +173,11 @@ def test_damaged_and_foreign_folders_are_refused(backbones, tmp_path):
     folder = checkpoint.save(tmp_path / "saved", adapted(backbones, "lora", **SMALL)) / "adapters/language"
     model = build(make_config(backbones), template="plain").model
     config = json.loads((folder / "adapter_config.json").read_text())
-    for change, message in (({"bias": "all"}, "peft's bias"), ({"peft_type": "IA3"}, "no LoRA")):
+    for change, message in (
+        ({"bias": "all"}, "peft's bias"),
+        ({"peft_type": "IA3"}, "no LoRA"),
+        ({"init_lora_weights": "pissa_niter_4"}, "started as pissa_niter_4"),
+    ):
         (folder / "adapter_config.json").write_text(json.dumps(config | change))
         with pytest.raises(UserError, match=message):
             attach_lora(model, "language", folder)

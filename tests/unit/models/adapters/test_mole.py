@@ -10,7 +10,7 @@ from mmtune.errors import UserError
 from mmtune.models import adapters, checkpoint
 from mmtune.models.adapters import routing
 from mmtune.models.adapters.routing import Groups, RoutedLinear, RoutedMLP, grouped_linear, load_balance
-from mmtune.models.bundle import build
+from mmtune.models.building import build
 from tests.unit.models.adapters.models import (
     MIXED,
     ROWS,
@@ -63,6 +63,19 @@ def test_each_token_goes_through_the_expert_with_the_highest_score(backbones):
         if parameter.requires_grad:
             torch.testing.assert_close(parameter.grad, wanted[name], atol=1e-3, rtol=1e-3, msg=name)
     assert len(set(mlp.router(hidden.reshape(-1, 64)).argmax(-1).tolist())) > 1
+
+
+def test_checkpointing_leaves_no_graph_behind(backbones):
+    """A repeated forward pass that is remembered keeps the activations of every block."""
+    bundle = adapted(backbones, "mole", **SMALL)
+    freeze_all_but_adapters(bundle, ["language"])
+    bundle.model.enable_gradient_checkpointing()
+    logits = bundle.model(MIXED)
+    balance = load_balance(routed(bundle), MIXED, 0.01)
+    (logits.square().sum() + balance).backward()
+    assert balance > 0 and all(layer.router.weight.grad is not None for layer in routed(bundle))
+    assert [layer.record for layer in routed(bundle)] == [None, None]
+    assert [layer.switch.groups for layer in routed(bundle)] == [None, None]
 
 
 def test_fresh_experts_change_nothing_and_cannot_be_merged(backbones):
