@@ -99,9 +99,7 @@ def _bootstrap(
     sampling: Sampling,
     not_shares: frozenset[str] = frozenset(),
 ) -> dict[str, Estimate]:
-    return bootstrap(
-        counts, statistic, images, sampling.resamples, sampling.level, sampling.seed, not_shares
-    )
+    return bootstrap(counts, statistic, images, sampling.resamples, sampling.level, sampling.seed, not_shares)
 
 
 def _by_kind(answers: Sequence[Scored], breakdown: str) -> dict[str, list[Scored]]:

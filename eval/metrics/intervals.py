@@ -151,9 +151,7 @@ def _resample(sums: Array, resamples: int, seed: int) -> Array:
     return np.concatenate(parts)
 
 
-def _estimate(
-    value: float, spread: Array, n: int, clusters: int, level: float, share: bool
-) -> Estimate:
+def _estimate(value: float, spread: Array, n: int, clusters: int, level: float, share: bool) -> Estimate:
     if math.isnan(value):
         return Estimate(None, None, None, n, clusters)
     defined = spread[~np.isnan(spread)]

@@ -120,11 +120,13 @@ class TransformersTower(LayeredTower):
             own = positions[grid]
             before = [front[0] + own[:1], *front[1:]] if front else []
             rows.append(torch.cat([*before, piece + own[first:]]))
-        lengths = torch.tensor([len(row) for row in rows], device=rows[0].device)
-        real = torch.arange(int(lengths.max()), device=lengths.device) < lengths[:, None]
+        lengths = [len(row) for row in rows]
+        places = torch.arange(max(lengths), device=rows[0].device)
+        real = places < torch.tensor(lengths, device=places.device).unsqueeze(1)
         state = self._run(pad_sequence(rows, batch_first=True), real[:, None, None, :])
-        real[:, : self.before_patches] = False
-        return state[real]
+        # By slices: a GPU would have to tell how many a mask holds before anything goes on.
+        seen = zip(state, lengths, strict=True)
+        return torch.cat([image[self.before_patches : length] for image, length in seen])
 
     def _run(self, state: Tensor, mask: Tensor | None) -> Tensor:
         """The layers over embedded tokens; ``mask`` is (views, 1, 1, tokens), False where nothing is."""

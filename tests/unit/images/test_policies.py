@@ -8,6 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from mmtune.errors import UserError
 from mmtune.images.geometry import Grid, ViewGeometry, ViewTokens
@@ -78,8 +79,10 @@ def test_a_long_strip_is_padded_in_little_memory() -> None:
 
 
 def test_pixels_are_normalised_where_they_are() -> None:
-    views = torch.zeros(2, 3, 4, 4, dtype=torch.uint8, device="meta")
-    assert get_policy("square", CLIP, TOKENS).normalise(views).is_meta
+    """Without a GPU, by tensors that only know where they would be and refuse to be mixed."""
+    with FakeTensorMode():
+        views = torch.empty(2, 3, 4, 4, dtype=torch.uint8, device="cuda:0")
+        assert get_policy("square", CLIP, TOKENS).normalise(views).device.type == "cuda"
 
 
 def test_no_image_gives_more_tokens_than_the_largest() -> None:

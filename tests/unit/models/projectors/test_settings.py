@@ -30,7 +30,7 @@ def test_unknown_name_gets_the_nearest():
     ("name", "given", "message"),
     [
         ("qformer", {"querys": 4}, "unknown setting 'querys'.*did you mean 'queries'"),
-        ("linear", {"tokens": 4}, "has no settings"),
+        ("linear", {"tokens": 4}, "there are no settings here"),
         ("qformer", {"queries": 0}, "queries must be a whole number of 1 or more, not 0"),
         ("qformer", {"queries": True}, "whole number"),
         ("qformer", {"queries": "many"}, "whole number"),
