@@ -83,7 +83,7 @@ def empty_language(name: str, dtype: torch.dtype = torch.float32) -> Any:
         return model
     except KeyError as error:
         raise _own_attention(error, name) from error
-    except (ValueError, RuntimeError, TypeError) as error:
+    except (ValueError, RuntimeError, TypeError, AssertionError) as error:
         raise UserError(f"the language model cannot be built: {first_line(error)}", name) from error
 
 

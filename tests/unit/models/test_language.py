@@ -78,7 +78,7 @@ def test_tokenizer_longer_than_the_embeddings_is_refused(backbones, tmp_path):
     tokenizer.add_tokens([f"<extra{i}>" for i in range(3)])
     tokenizer.save_pretrained(folder)
     with pytest.raises(
-        UserError, match=r"the tokenizer has \d+ tokens, the language model only \d+ embeddings"
+        UserError, match=r"the tokenizer has ids up to \d+, the language model only \d+ embeddings"
     ):
         load_language(LanguageConfig(str(folder)))
 
