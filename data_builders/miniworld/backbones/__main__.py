@@ -148,7 +148,8 @@ def build_language(
 
     started = time.monotonic()
     settings: dict[str, Any] = {"documents": documents, "steps": steps, "seed": LANGUAGE_SEED}
-    phases, seed, lr = corpus.PHASES, LANGUAGE_SEED, language_model.LR
+    phases: Sequence[corpus.Phase] = corpus.PHASES
+    seed, lr = LANGUAGE_SEED, language_model.LR
     if start is not None:
         settings["from"] = json.loads((start / "build.json").read_text(encoding="utf-8"))
         tokenizer = Tokenizer.from_file(str(start / "tokenizer.json"))
