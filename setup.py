@@ -34,11 +34,13 @@ DATA = [f"**/*.{suffix}" for suffix in SUFFIXES]
 EXTRAS = {
     "deepspeed": ["deepspeed>=0.18"],
     "demo": ["gradio>=6.0"],
+    "parquet": ["pyarrow>=18.0"],
     "video": ["av>=14.0"],
 }
 EXTRAS["test"] = [
     *EXTRAS["deepspeed"],
     *EXTRAS["demo"],
+    *EXTRAS["parquet"],
     *EXTRAS["video"],
     "coverage>=7.6",
     "hypothesis>=6.112",

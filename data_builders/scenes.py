@@ -8,12 +8,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from data_builders.frames import ORIGINAL, Box, Frame
 from mmtune.errors import UserError
 
 if TYPE_CHECKING:
     from mmtune.records import ImageRef
-
-Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +39,12 @@ class SceneObject:
     Args:
         id: unique in its scene.
         name: the class, in the singular and in lower case.
-        box_xyxy: left, top, right, bottom of the visible part in pixels; right and bottom are exclusive.
+        box_xyxy: left, top, right, bottom of the visible part in pixels of the scene's frame; right and
+            bottom are exclusive.
         attributes: such as a colour and a size, in the order in which a person would say them.
         depth: 0 is furthest from the viewer; None where the depth order is not known.
         text: what is written on it, for digits, words and lines of OCR.
-        mask: visible pixels, where they are annotated.
+        mask: visible pixels of the original image, where they are annotated.
         source: what the scene's own builder needs to draw or find the object again; plain JSON values.
     """
 
@@ -80,14 +80,31 @@ class Relation:
 
 
 @dataclass(frozen=True, slots=True)
+class Region:
+    """What somebody said about a part of the image: a region description or a referring expression.
+
+    Args:
+        id: unique among the regions of its scene.
+        phrase: the words.
+        box_xyxy: as of an object.
+        objects: ids of the objects meant; empty where that is not annotated.
+    """
+
+    id: str
+    phrase: str
+    box_xyxy: Box
+    objects: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Scene:
     """All that is known about one image.
 
     Args:
         id: unique in its data set.
         image: the file, where there is one.
-        width: pixels.
-        height: pixels.
+        width: pixels of the original image; 0 where neither annotation nor image tells it.
+        height: pixels of the original image; 0 where neither annotation nor image tells it.
         objects: in the order of their ids' creation, not of depth.
         relations: between objects of this scene.
         captions: what people (or the builder) said about the whole image.
@@ -95,6 +112,10 @@ class Scene:
             be negative or ask for a number.
         licence: of the image and its annotation.
         source: what the scene's own builder needs to draw or find the image again; plain JSON values.
+        frame: the picture in whose pixels the boxes of objects and regions are.
+        regions: phrases about parts of the image.
+        texts: what is written in the image, line by line in reading order, where its place is not known;
+            writing whose place is known is an object with ``text``.
     """
 
     id: str
@@ -107,6 +128,14 @@ class Scene:
     exhaustive_classes: frozenset[str] = frozenset()
     licence: str = ""
     source: Mapping[str, Any] = field(default_factory=dict)
+    frame: Frame = ORIGINAL
+    regions: tuple[Region, ...] = ()
+    texts: tuple[str, ...] = ()
+
+    @property
+    def extent(self) -> tuple[int, int]:
+        """(width, height) of the frame of the boxes, in its own pixels."""
+        return self.frame.extent(self.width, self.height)
 
     def of_class(self, name: str) -> tuple[SceneObject, ...]:
         """The annotated objects of one class."""
@@ -132,6 +161,12 @@ class Scene:
         row["captions"] = list(self.captions)
         row["exhaustive_classes"] = sorted(self.exhaustive_classes)
         row["source"] = dict(self.source)
+        if self.frame != ORIGINAL:
+            row["frame"] = {"padded": self.frame.padded, "size": self.frame.size and list(self.frame.size)}
+        if self.regions:
+            row["regions"] = [_region_to_json(item) for item in self.regions]
+        if self.texts:
+            row["texts"] = list(self.texts)
         return row
 
 
@@ -155,6 +190,9 @@ def scene_from_json(row: Mapping[str, Any]) -> Scene:
             exhaustive_classes=frozenset(row.get("exhaustive_classes", ())),
             licence=row.get("licence", ""),
             source=dict(row.get("source", {})),
+            frame=_frame_from_json(row.get("frame", {})),
+            regions=tuple(_region_from_json(item) for item in row.get("regions", ())),
+            texts=tuple(row.get("texts", ())),
         )
     except (KeyError, TypeError, ValueError) as error:
         where = f"scene {row.get('id', '?')!r}" if isinstance(row, Mapping) else None
@@ -222,3 +260,20 @@ def _object_from_json(row: Mapping[str, Any]) -> SceneObject:
 def _mask_from_json(row: Mapping[str, Any]) -> Mask:
     polygons = tuple(tuple(outline) for outline in row.get("polygons", ()))
     return Mask(int(row["height"]), int(row["width"]), polygons, tuple(row.get("counts", ())))
+
+
+def _region_to_json(item: Region) -> dict[str, Any]:
+    row: dict[str, Any] = {"id": item.id, "phrase": item.phrase, "box_xyxy": list(item.box_xyxy)}
+    return row | {"objects": list(item.objects)}
+
+
+def _region_from_json(row: Mapping[str, Any]) -> Region:
+    left, top, right, bottom = row["box_xyxy"]
+    return Region(str(row["id"]), row["phrase"], (left, top, right, bottom), tuple(row.get("objects", ())))
+
+
+def _frame_from_json(row: Mapping[str, Any]) -> Frame:
+    if not row.get("size"):
+        return Frame(bool(row.get("padded")))
+    width, height = row["size"]
+    return Frame(bool(row.get("padded")), (int(width), int(height)))

@@ -1,0 +1,72 @@
+"""Lines of any length: JSON Lines and plain text, a bad line being one bad row."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from data_builders.problems import Problem, Report
+from data_builders.readers.streaming import MAX_ITEM
+from mmtune.errors import UserError
+
+
+def stream_lines(path: Path, report: Report, *, longest: int = MAX_ITEM) -> Iterator[tuple[int, str]]:
+    """Number (from 1) and text of each line that is not blank, without its end.
+
+    A line that is too long is passed over without being held in memory; one that is not UTF-8 is not guessed
+    at. Both are reported.
+
+    Args:
+        path: UTF-8 text, with or without a byte order mark.
+        report: told about each line that is left out.
+        longest: bytes.
+
+    Raises:
+        UserError: the file cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            number = 0
+            while line := file.readline(longest + 1):
+                number += 1
+                if len(line) > longest:
+                    size = len(line)
+                    while line and not line.endswith(b"\n"):
+                        line = file.readline(1 << 20)
+                        size += len(line)
+                    reason = f"the line is too long: {size:,} bytes where {longest:,} are allowed"
+                    report(Problem(f"line {number}", reason, str(path)))
+                    continue
+                if number == 1:
+                    line = line.removeprefix(b"\xef\xbb\xbf")
+                if not line.strip():
+                    continue
+                try:
+                    yield number, line.rstrip(b"\r\n").decode()
+                except UnicodeDecodeError as error:
+                    reason = f"the text is not UTF-8: {error.reason} at byte {error.start}"
+                    report(Problem(f"line {number}", reason, str(path)))
+    except OSError as error:
+        raise UserError(
+            f"the annotations cannot be read: {error.strerror or error}", str(path), "check the path"
+        ) from error
+
+
+def stream_json_lines(path: Path, report: Report) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Name of the line (for reports) and the object on it; other lines are reported."""
+    for number, line in stream_lines(path, report):
+        name = f"line {number}"
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError as error:
+            report(Problem(name, f"malformed JSON: {error.msg} at column {error.colno}", str(path)))
+            continue
+        except (ValueError, RecursionError) as error:
+            report(Problem(name, f"JSON that cannot be decoded: {error}", str(path)))
+            continue
+        if not isinstance(row, dict):
+            report(Problem(name, f"the line holds a {type(row).__name__}, not an object", str(path)))
+            continue
+        yield name, row
