@@ -194,7 +194,7 @@ def scene_from_json(row: Mapping[str, Any]) -> Scene:
             regions=tuple(_region_from_json(item) for item in row.get("regions", ())),
             texts=tuple(row.get("texts", ())),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         where = f"scene {row.get('id', '?')!r}" if isinstance(row, Mapping) else None
         raise UserError(f"a scene cannot be read: {type(error).__name__} {error}", where) from error
 

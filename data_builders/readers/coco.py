@@ -20,6 +20,7 @@ from data_builders.readers.fields import (
     id_of,
     name_of,
     row_name,
+    rows_of,
     size_of,
     text_of,
 )
@@ -42,12 +43,12 @@ class _File:
 
     path: Path
     categories: dict[int, Category] = field(default_factory=dict)
-    licences: dict[Any, str] = field(default_factory=dict)
+    licences: dict[int, str] = field(default_factory=dict)
 
     def add(self, key: str, row: Mapping[str, Any]) -> None:
         """Take in a row of one of the two."""
         if key == "licenses":
-            self.licences[row.get("id")] = str(first_of(row, "name", "url") or "")
+            self.licences[key_of(row.get("id"))] = str(first_of(row, "name", "url") or "")
             return
         category = key_of(id_of(row, "id"))
         if category in self.categories:
@@ -219,7 +220,7 @@ class _Joined:
             objects=tuple(found.objects.values()),
             captions=tuple(found.captions),
             exhaustive_classes=complete(claimed, found.doubtful, unknown_lost=lost),
-            licence=self._files[rows[0].file].licences.get(first.get("license"), ""),
+            licence=self._files[rows[0].file].licences.get(key_of(first.get("license")), ""),
             source=source,
             regions=regions,
         )
@@ -261,9 +262,9 @@ def _claimed(
     if stated is not None:
         return stated
     if isinstance(image.get("neg_category_ids"), list):
-        absent = {known[key_of(i)].name for i in image["neg_category_ids"] if key_of(i) in known}
-        partial = {
-            known[key_of(i)].name for i in image.get("not_exhaustive_category_ids", ()) if key_of(i) in known
-        }
+        absent, partial = (
+            {known[key_of(i)].name for i in rows_of(image.get(key), key) if key_of(i) in known}
+            for key in ("neg_category_ids", "not_exhaustive_category_ids")
+        )
         return frozenset(absent | {item.name for item in found.objects.values()}) - partial
     return frozenset(item.name for item in known.values())

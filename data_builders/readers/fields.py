@@ -51,17 +51,23 @@ def name_of(value: Any, what: str = "name") -> str:
     return text_of(value, what).lower()
 
 
-def id_of(row: Mapping[str, Any], *keys: str) -> str:
+def id_of(row: Any, *keys: str) -> str:
     """The id under the first of the keys that the row has.
 
     Raises:
-        RowError: if it has none, or the id is neither a whole number nor a text.
+        RowError: if it is no object or has none, or the id is neither a whole number nor a text.
     """
+    if not isinstance(row, Mapping):
+        raise RowError("it is not an object")
     value = first_of(row, *keys)
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int | str) or value == "":
         raise RowError(f"there is no {keys[0]}" if value is None else f"{keys[0]} is {shortened(value)}")
+    try:
+        str(value).encode()
+    except UnicodeEncodeError as error:
+        raise RowError(f"{keys[0]} holds half of a surrogate pair") from error
     return str(value)
 
 

@@ -47,13 +47,11 @@ def read(inputs: Inputs, report: Report) -> Iterator[Scene]:
         for index, (name, row) in enumerate(stream_rows(path, report)):
             who = row_name(f"{name}, id", row, "id") if "id" in row else name
             try:
-                if "conversations" in row:
-                    yield _conversation(row, index, pictures)
-                else:
+                if "captions" in row and "conversations" not in row:
                     yield _context(row, pictures, inputs)
-            except RecordError as error:
-                report(Problem(who, error.reason, str(path)))
-            except RowError as error:
+                else:
+                    yield _conversation(row, index, pictures)
+            except (RecordError, RowError) as error:
                 report(Problem(who, error.reason, str(path)))
 
 
@@ -75,7 +73,13 @@ def _conversation(row: Mapping[str, Any], index: int, pictures: Pictures) -> Sce
     size = pictures.size(only, (0, 0)) if only else (0, 0)
     licence = row.get("license")
     source = {"format": "llava", "record": {"id": record.id, **row}}
-    return Scene(record.id, only, *size, licence=licence if isinstance(licence, str) else "", source=source)
+    return Scene(
+        id_of({"id": record.id}, "id"),
+        only,
+        *size,
+        licence=licence if isinstance(licence, str) else "",
+        source=source,
+    )
 
 
 def _context(row: Mapping[str, Any], pictures: Pictures, inputs: Inputs) -> Scene:
@@ -95,7 +99,7 @@ def _context(row: Mapping[str, Any], pictures: Pictures, inputs: Inputs) -> Scen
             objects.append(SceneObject(f"o{number}", name_of(item.get("category"), "category"), box))
         except RowError as error:
             raise RowError(f"instance number {number}: {error.reason}") from error
-    captions = tuple(text_of(caption, "caption") for caption in row["captions"])
+    captions = tuple(text_of(caption, "caption") for caption in rows_of(row["captions"], "captions"))
     return Scene(
         scene_id,
         image,

@@ -178,7 +178,7 @@ def _corners(box: Any) -> Any:
     try:
         xs, ys = [point[0] for point in box], [point[1] for point in box]
         return [min(xs), min(ys), max(xs), max(ys)] if len(xs) == 4 else box
-    except (TypeError, IndexError):
+    except (TypeError, IndexError, KeyError):
         return box
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from data_builders.readers.fields import RowError
@@ -61,12 +62,14 @@ class Pictures:
             raise RowError(f"{error.what}: {image.path}") from error
 
 
-def inside(path: str) -> str:
+def inside(path: Any) -> str:
     """The path, if it cannot leave the folder that it is relative to.
 
     Raises:
-        RowError: if it is empty, absolute, climbs with ``..`` or holds a zero byte.
+        RowError: if it is no text, empty, absolute, climbs with ``..`` or holds a zero byte.
     """
+    if not isinstance(path, str):
+        raise RowError(f"the image's path is a {type(path).__name__}")
     plain = path.replace("\\", "/")
     if not plain or "\0" in plain:
         raise RowError("the image's path is empty or holds a zero byte")

@@ -22,6 +22,7 @@ MAX_ITEM = 64 << 20
 """Largest item, in bytes, that is decoded: one scene graph, one annotation, one line."""
 
 _SPACE = re.compile(r"[ \t\r\n]*")
+_LONGEST_SIGN = 3
 _WORST_CUT = 16  # A literal, a number or an escape that the end of the buffer cuts is shorter than this.
 
 
@@ -83,7 +84,7 @@ class _Scanner:
         self._decode = json.JSONDecoder().raw_decode
 
     def top(self, opened: Callable[[str], bool]) -> Iterator[Item]:
-        self._fill(CHUNK)
+        self._fill(CHUNK + 3)
         if self._text.startswith("\xef\xbb\xbf"):
             self._at = 3
         mark = self._mark()
@@ -165,8 +166,8 @@ class _Scanner:
             except ValueError as error:  # A number of thousands of digits.
                 raise self._malformed(str(error).split(";")[0]) from error
             length = end - self._at
-            # At the end of the window a number may go on.
-            if end < len(self._text) or not self._grow():
+            # At the end of the window a number may go on, as 1 does in 1e+5.
+            if end + _LONGEST_SIGN <= len(self._text) or not self._grow():
                 break
         return self._cut(key, index, value, length)
 

@@ -19,7 +19,7 @@ from mmtune.errors import UserError
 @pytest.mark.parametrize(
     ("name", "content", "what"),
     [
-        ("x.json", {"questions": []}, "an object with the keys questions"),
+        ("x.json", {"questions": [{"question_id": 1}]}, "an object with the keys questions"),
         ("x.json", [{"question_id": 1, "answer": "yes"}], "rows with the keys question_id, answer"),
         ("x.txt", "hello there\n", "begins with 'hello there'"),
         ("x.json", [], "nothing that is known"),
