@@ -226,11 +226,10 @@ class _Joined:
         )
 
     def _add(self, row: Row, found: Found) -> None:
-        name = row_name("annotation", row.value, "id")
         categories = self._files[row.file].categories
 
         def problem(reason: str) -> None:
-            self._problem(row.file, name, reason)
+            self._problem(row.file, row_name("annotation", row.value, "id"), reason)
 
         if "segments_info" in row.value:
             add_segments(row.value, categories, found, problem)

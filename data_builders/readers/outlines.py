@@ -28,9 +28,16 @@ def mask_of(segmentation: Any, size: tuple[int, int]) -> Mask | None:
     for outline in segmentation:
         if not isinstance(outline, list) or len(outline) < 6 or len(outline) % 2:
             raise RowError("a polygon of the segmentation has no three points")
-        if not all(isinstance(value, int | float) and math.isfinite(value) for value in outline):
+        if not _all_finite(outline):
             raise RowError("a polygon of the segmentation is not finite")
     return Mask(size[1], size[0], tuple(tuple(outline) for outline in segmentation))
+
+
+def _all_finite(values: list[Any]) -> bool:
+    try:
+        return all(map(math.isfinite, values))
+    except (TypeError, OverflowError):
+        return False
 
 
 def _runs(segmentation: dict[str, Any]) -> Mask:

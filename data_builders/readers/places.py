@@ -1,6 +1,6 @@
 """Rows by image, when the rows of one image are scattered over files of hundreds of megabytes.
 
-Only ids and byte ranges are kept, 40 bytes a row; a row is read again when its image's turn comes.
+Only ids and byte ranges are kept, 80 bytes a row; a row is read again when its image's turn comes.
 """
 
 from __future__ import annotations
@@ -53,8 +53,7 @@ class Places:
     def __init__(self, paths: Sequence[Path]) -> None:
         self.paths = tuple(paths)
         self._columns = tuple(array("q") for _ in range(5))
-        self._sorted: NDArray[np.int64] | None = None
-        self._keys_in_order = np.zeros(0, dtype=np.int64)
+        self._in_order: tuple[NDArray[np.int64], ...] | None = None
         self._open: dict[int, int] = {}
 
     def __len__(self) -> int:
@@ -74,7 +73,7 @@ class Places:
             self._columns, (key_of(image), own, file, item.start, item.length), strict=True
         ):
             column.append(value)
-        self._sorted = None
+        self._in_order = None
 
     def duplicates(self) -> Iterator[Row]:
         """Rows whose id an earlier row of the same file has; they are taken out."""
@@ -106,13 +105,13 @@ class Places:
         Args:
             image: its key.
         """
-        keys, _, files, starts, lengths = self._arrays()
-        if self._sorted is None:
-            self._sorted = np.argsort(keys, kind="stable")
-            self._keys_in_order = keys[self._sorted]
-        first = int(np.searchsorted(self._keys_in_order, image, "left"))
-        last = int(np.searchsorted(self._keys_in_order, image, "right"))
-        for i in self._sorted[first:last].tolist():
+        if self._in_order is None:
+            order = np.argsort(self._arrays()[0], kind="stable")
+            self._in_order = tuple(column[order] for column in self._arrays())
+        keys, _, files, starts, lengths = self._in_order
+        first = int(np.searchsorted(keys, image, "left"))
+        last = int(np.searchsorted(keys, image, "right"))
+        for i in range(first, last):
             yield self._read(int(files[i]), int(starts[i]), int(lengths[i]))
 
     def close(self) -> None:
@@ -138,7 +137,7 @@ class Places:
     def _keep(self, kept: NDArray[np.int64]) -> None:
         if len(kept) != len(self):
             self._columns = tuple(array("q", column[kept].tobytes()) for column in self._arrays())
-            self._sorted = None
+            self._in_order = None
 
     def _read(self, file: int, start: int, length: int) -> Row:
         path = self.paths[file]
