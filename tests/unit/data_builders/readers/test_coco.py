@@ -362,3 +362,14 @@ def test_bad_masks_leave_the_object_without_one(put, read, segmentation) -> None
     found, problems = read(path)
     assert found[0].objects[0].mask is None and "without its mask" in problems[0].reason
     assert "dog" in found[0].exhaustive_classes
+
+
+def test_an_object_lost_before_its_class_is_known_withdraws_the_promise(put, read) -> None:
+    good = annotation(1, 9, 18, [0, 0, 5, 5])
+    found, problems = read(put("i.json", instances(good, annotation(1, 25, 18, [9, 9, 5, 5]))))
+    assert len(problems) == 1
+    assert [scene.exhaustive_classes for scene in found] == [{"person", "dog", "cat"}, frozenset()]
+    # Without an image it could be anywhere.
+    found, problems = read(put("i.json", instances(good, annotation(2, None, 18, [9, 9, 5, 5]))))
+    assert [problem.row for problem in problems] == ["annotation 2"]
+    assert [scene.exhaustive_classes for scene in found] == [frozenset(), frozenset()]
