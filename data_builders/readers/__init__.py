@@ -8,42 +8,29 @@ from pathlib import Path
 from typing import Any
 
 from data_builders.problems import Problem, Report, stop_at_first
-from data_builders.readers import (
-    captions,
-    coco,
-    flickr30k,
-    gqa,
-    image_shards,
-    llava,
-    localized_narratives,
-    ocr,
-    own,
-    visual_genome,
-)
 from data_builders.readers.inputs import Inputs, Reader
 from data_builders.readers.peek import peek
 from data_builders.readers.places import key_of
 from data_builders.scenes import Scene
-from mmtune.errors import UserError, unknown
+from mmtune.errors import UserError
+from mmtune.registry import Registry
 
-READERS: dict[str, Reader] = {
-    "scenes": Reader("scenes that mmtune wrote", own.recognises, own.read),
-    "coco": Reader("COCO instances, captions, panoptic; LVIS; RefCOCO", coco.recognises, coco.read),
-    "visual_genome": Reader("Visual Genome, any files", visual_genome.recognises, visual_genome.read),
-    "gqa": Reader("GQA scene graphs", gqa.recognises, gqa.read),
-    "localized_narratives": Reader(
-        "Localized Narratives", localized_narratives.recognises, localized_narratives.read
-    ),
-    "ocr": Reader("OCR lines: FUNSD, XFUND, documents, LLaVAR", ocr.recognises, ocr.read),
-    "llava": Reader("LLaVA conversations and contexts", llava.recognises, llava.read),
-    "flickr30k": Reader(
-        "Flickr30k captions, Entities, Karpathy's splits", flickr30k.recognises, flickr30k.read
-    ),
-    "image_shards": Reader(
-        "img2dataset and webdataset tar files", image_shards.recognises, image_shards.read
-    ),
-    "captions": Reader("captions in JSON, JSONL, CSV, TSV, parquet", captions.recognises, captions.read),
-}
+READERS: Registry[Reader] = Registry(
+    "reader",
+    "data_builders.readers",
+    {
+        "scenes": "own:READER",
+        "coco": "coco:READER",
+        "visual_genome": "visual_genome:READER",
+        "gqa": "gqa:READER",
+        "localized_narratives": "localized_narratives:READER",
+        "ocr": "ocr:READER",
+        "llava": "llava:READER",
+        "flickr30k": "flickr30k:READER",
+        "image_shards": "image_shards:READER",
+        "captions": "captions:READER",
+    },
+)
 
 
 def detect(paths: Sequence[Path]) -> str:
@@ -96,8 +83,8 @@ def read_annotations(
         UserError: if a file cannot be read, the reader is unknown or lacks a setting, or no scene comes out.
     """
     files = tuple(Path(path) for path in paths)
-    if reader is not None and reader not in READERS:
-        raise unknown("reader", reader, READERS)
+    if reader is not None:
+        READERS.find(reader)
     for path in files:
         if not path.exists():
             raise UserError("the annotations do not exist", str(path), "check the path")

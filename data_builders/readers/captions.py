@@ -8,7 +8,7 @@ from typing import Any
 
 from data_builders.problems import Problem, Report
 from data_builders.readers.fields import RowError, first_of, id_of, row_name, size_of, text_of
-from data_builders.readers.inputs import Inputs
+from data_builders.readers.inputs import Inputs, Reader
 from data_builders.readers.peek import Peek
 from data_builders.readers.pictures import Pictures
 from data_builders.readers.rows import PARQUET, TABLES, delimiter_of, stream_rows
@@ -144,3 +144,6 @@ def _demand_columns(
                 str(path),
                 f"call it {names[0]!r}, or set {what}_column",
             )
+
+
+READER = Reader("captions in JSON, JSONL, CSV, TSV, parquet", recognises, read)

@@ -24,7 +24,7 @@ from data_builders.readers.fields import (
     size_of,
     text_of,
 )
-from data_builders.readers.inputs import Inputs
+from data_builders.readers.inputs import Inputs, Reader
 from data_builders.readers.peek import Peek
 from data_builders.readers.pictures import Pictures, url_paths
 from data_builders.readers.places import Places, Row, key_of
@@ -267,3 +267,6 @@ def _claimed(
         )
         return frozenset(absent | {item.name for item in found.objects.values()}) - partial
     return frozenset(item.name for item in known.values())
+
+
+READER = Reader("COCO instances, captions, panoptic; LVIS; RefCOCO", recognises, read)

@@ -14,7 +14,7 @@ from typing import Any
 from data_builders.problems import Problem, Report
 from data_builders.readers.entities import Entities
 from data_builders.readers.fields import RowError, id_of, row_name, rows_of, size_of, text_of
-from data_builders.readers.inputs import Inputs
+from data_builders.readers.inputs import Inputs, Reader
 from data_builders.readers.lines import stream_lines
 from data_builders.readers.peek import Peek
 from data_builders.readers.pictures import Pictures
@@ -136,3 +136,6 @@ def _raw_captions(row: Mapping[str, Any], name: str, path: Path, report: Report)
         except RowError as error:
             report(Problem(f"{name}, sentence number {number}", error.reason, str(path)))
     return tuple(captions)
+
+
+READER = Reader("Flickr30k captions, Entities, Karpathy's splits", recognises, read)

@@ -10,7 +10,7 @@ from typing import Any
 
 from data_builders.problems import Problem, Report
 from data_builders.readers.fields import RowError, complete, id_of, name_of, size_of
-from data_builders.readers.inputs import Inputs
+from data_builders.readers.inputs import Inputs, Reader
 from data_builders.readers.peek import Peek
 from data_builders.readers.pictures import Pictures
 from data_builders.readers.scene_graph import Graph
@@ -93,3 +93,6 @@ def _add_relations(graph: Graph, item: Mapping[str, Any], image: str, path: str,
             graph.add_relation(subject, name_of(relation.get("name")), id_of(relation, "object"), name)
         except RowError as error:
             report(Problem(f"{image}, {name}", error.reason, path))
+
+
+READER = Reader("GQA scene graphs", recognises, read)

@@ -15,7 +15,7 @@ from typing import Any
 
 from data_builders.problems import Problem, Report
 from data_builders.readers.fields import RowError, size_of, text_of
-from data_builders.readers.inputs import Inputs
+from data_builders.readers.inputs import Inputs, Reader
 from data_builders.readers.peek import Peek
 from data_builders.readers.pictures import SUFFIXES, Pictures, inside
 from data_builders.readers.streaming import MAX_ITEM
@@ -183,3 +183,6 @@ def _has_end(shard: Path) -> bool:
         size = file.tell()
         file.seek(max(0, size - _END))
         return size >= _END and not any(file.read())
+
+
+READER = Reader("img2dataset and webdataset tar files", recognises, read)

@@ -11,7 +11,7 @@ from typing import Any
 from data_builders.frames import ORIGINAL, Frame, from_fractions
 from data_builders.problems import Problem, Report
 from data_builders.readers.fields import RowError, box_of, id_of, name_of, row_name, rows_of, text_of
-from data_builders.readers.inputs import Inputs
+from data_builders.readers.inputs import Inputs, Reader
 from data_builders.readers.peek import Peek
 from data_builders.readers.pictures import Pictures
 from data_builders.readers.rows import stream_rows
@@ -110,3 +110,6 @@ def _context(row: Mapping[str, Any], pictures: Pictures, inputs: Inputs) -> Scen
         source={"format": "llava"},
         frame=ORIGINAL if all(size) else _SHARES,
     )
+
+
+READER = Reader("LLaVA conversations and contexts", recognises, read)

@@ -12,7 +12,7 @@ from typing import Any
 
 from data_builders.problems import Problem, Report
 from data_builders.readers.fields import RowError, first_of, id_of, rows_of, text_of
-from data_builders.readers.inputs import Inputs
+from data_builders.readers.inputs import Inputs, Reader
 from data_builders.readers.lines import stream_json_lines
 from data_builders.readers.peek import Peek
 from data_builders.readers.pictures import Pictures
@@ -109,3 +109,6 @@ def _points(row: Mapping[str, Any]) -> Iterator[tuple[float, float, float]]:
             if not (abs(x) < 1e6 and abs(y) < 1e6 and abs(t) < 1e12):
                 raise RowError("a point of its traces is not finite")
             yield t, x, y
+
+
+READER = Reader("Localized Narratives", recognises, read)

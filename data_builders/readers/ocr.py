@@ -22,7 +22,7 @@ from data_builders.readers.fields import (
     size_of,
     text_of,
 )
-from data_builders.readers.inputs import Inputs
+from data_builders.readers.inputs import Inputs, Reader
 from data_builders.readers.peek import Peek, peek
 from data_builders.readers.pictures import SUFFIXES, Pictures
 from data_builders.readers.rows import stream_rows
@@ -184,3 +184,6 @@ def _corners(box: Any) -> Any:
 
 def _is_segments(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(item, dict) and "box" in item for item in value)
+
+
+READER = Reader("OCR lines: FUNSD, XFUND, documents, LLaVAR", recognises, read)

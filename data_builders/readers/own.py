@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from data_builders.problems import Problem, Report
 from data_builders.readers.fields import RowError
-from data_builders.readers.inputs import Inputs
+from data_builders.readers.inputs import Inputs, Reader
 from data_builders.readers.lines import stream_json_lines
 from data_builders.readers.peek import Peek
 from data_builders.readers.pictures import Pictures
@@ -42,3 +42,6 @@ def read(inputs: Inputs, report: Report) -> Iterator[Scene]:
                 report(Problem(f"{line}, scene {row.get('id')!r}", reason, str(path)))
                 continue
             yield scene if inputs.exhaustive is None else replace(scene, exhaustive_classes=inputs.exhaustive)
+
+
+READER = Reader("scenes that mmtune wrote", recognises, read)

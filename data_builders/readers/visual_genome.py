@@ -12,7 +12,7 @@ from typing import Any
 
 from data_builders.problems import Problem, Report
 from data_builders.readers.fields import RowError, complete, first_of, id_of, row_name, size_of
-from data_builders.readers.inputs import Inputs
+from data_builders.readers.inputs import Inputs, Reader
 from data_builders.readers.peek import Peek, peek
 from data_builders.readers.pictures import Pictures, url_paths
 from data_builders.readers.places import Places
@@ -189,3 +189,6 @@ def _in_folder(names: tuple[str, ...]) -> list[str]:
 
 def _is_list(row: Mapping[str, Any], key: str) -> bool:
     return isinstance(row.get(key), list)
+
+
+READER = Reader("Visual Genome, any files", recognises, read)
