@@ -92,20 +92,18 @@ def _from_settings(
 
 def _settings_of(name: str, note: Callable[[str], None]) -> str:
     """Where the settings of a backbone can be read: its own folder or cache, else what ships with mmtune."""
-    if (
-        split_library(name)[0] != TRANSFORMERS
-        or Path(name).expanduser().is_dir()
-        or _cached(name, "config.json")
-    ):
+    library, model = split_library(name)
+    file = "config.json" if library == TRANSFORMERS else f"{library}_config.json"
+    if Path(model).expanduser().is_dir() or _cached(model, file):
         return name
     from mmtune.assets import shipped
 
     try:
-        folder = shipped(f"recipes/llava15/configs/{name}")
+        folder = shipped(f"recipes/configs/{model}")
     except UserError:
         return name  # the hub may answer for it
     note(f"{name} is not on this machine: its settings are taken from {folder}")
-    return str(folder)
+    return name.removesuffix(model) + str(folder)
 
 
 def _cached(name: str, file: str) -> bool:
