@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-SUMMARY = "Open a page in the browser: image in, streamed chat out (needs the extra `demo`)."
+SUMMARY = "Open a page in the browser: images and videos in, streamed chat out (needs the extra `demo`)."
 EXAMPLE = "mmtune demo OUT/quickstart/model --port 7860"
 
 

@@ -11,61 +11,50 @@ from typing import TYPE_CHECKING
 
 from mmtune.errors import UserError
 from mmtune.serve.conversation import Conversation
+from mmtune.serve.files import Shown, check, open_all
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from mmtune.decode.engine import Engine, Settings
+    from mmtune.decode.engine import Clip, Engine, Settings
 
 WELCOME = (
-    "Ask away. /image FILE looks at another image, /reset begins anew, /help lists commands, /quit ends."
+    "Ask away. /image FILE or /video FILE looks at others, /reset begins anew, /help lists commands, "
+    "/quit ends."
 )
 
 
 def run(
     checkpoint: str | Path,
-    images: str | Path | Sequence[str | Path] | None = None,
+    shown: str | Path | Sequence[str | Path | Shown] | None = None,
     prompt: str | None = None,
     settings: Settings | None = None,
 ) -> None:
-    """Chat with a checkpoint about images.
+    """Chat with a checkpoint about images and videos.
 
     Args:
         checkpoint: folder of the checkpoint.
-        images: image files, anywhere on this machine.
+        shown: image files, anywhere on this machine; videos as ``Shown``.
         prompt: answer only this; standard output then gets the answer and nothing else. Without it questions
             are read line by line until the input ends.
         settings: how answers are generated; greedy with up to 256 tokens by default.
 
     Raises:
-        UserError: if the checkpoint, an image or the only question cannot be used.
+        UserError: if the checkpoint, an image, a video or the only question cannot be used.
     """
-    paths = [images] if isinstance(images, str | Path) else list(images or ())
-    pictures = [open_file(path) for path in paths]  # before the model, which takes longer to open
+    paths = [shown] if isinstance(shown, str | Path) else list(shown or ())
+    files = [path if isinstance(path, Shown) else Shown(Path(path)) for path in paths]
+    for file in files:
+        check(file)  # before the model, which takes longer to open
     from mmtune.decode.engine import Engine, Settings
 
     settings = settings or Settings(max_new_tokens=256)
     engine = Engine.from_checkpoint(checkpoint)
-    conversation = Conversation(engine, pictures)
+    conversation = Conversation(engine, open_all(files, engine.bundle.policy))
     if prompt is not None:
         _answer(conversation, prompt, settings)
         return
     Session(engine, conversation, settings).run()
-
-
-def open_file(path: str | Path) -> Image:
-    """Open an image that the user names, wherever it lies, under the usual limits of size and format.
-
-    Raises:
-        UserError: if there is no such image or it cannot be used.
-    """
-    from mmtune.images.decoding import load_image
-
-    try:
-        file = Path(path).expanduser().resolve(strict=True)
-    except (OSError, RuntimeError, ValueError) as error:
-        raise UserError("There is no such image file", str(path), "check the path") from error
-    return load_image(file.parent, file.name)
 
 
 def _answer(conversation: Conversation, question: str, settings: Settings) -> None:
@@ -96,7 +85,8 @@ class Session:
         self.settings = settings
         self.commands: dict[str, tuple[Callable[[str], None], str]] = {
             "image": (self._image, "FILE ...: begin anew with these images"),
-            "reset": (self._reset, "begin anew with the same images"),
+            "video": (self._video, "FILE ...: begin anew with these videos (files, GIFs, folders of frames)"),
+            "reset": (self._reset, "begin anew with the same images and videos"),
             "help": (self._help, "list the commands"),
             "quit": (self._quit, "end (so does Ctrl-D)"),
         }
@@ -133,19 +123,16 @@ class Session:
         self.commands[name][0](rest.strip())
 
     def _image(self, rest: str) -> None:
-        # A path with spaces may be given bare, if it exists, or in quotes.
-        if Path(rest).expanduser().is_file():
-            paths = [rest]
-        else:
-            try:
-                paths = shlex.split(rest)
-            except ValueError as error:
-                raise UserError(f"The command cannot be read: {error}", fix="close the quotes") from error
-        if not paths:
-            raise UserError("/image needs a file", fix="write /image photo.jpg")
-        self.conversation = Conversation(self.engine, [open_file(path) for path in paths])
-        sizes = ", ".join(f"{image.width} x {image.height}" for image in self.conversation.images)
-        _tell(f"(looking at {', '.join(paths)}: {sizes} pixels)")
+        self._look("image", [Shown(path) for path in _paths(rest, "image")])
+
+    def _video(self, rest: str) -> None:
+        self._look("video", [Shown(path, video=True) for path in _paths(rest, "video")])
+
+    def _look(self, kind: str, files: list[Shown]) -> None:
+        seen = open_all(files, self.engine.bundle.policy)
+        self.conversation = Conversation(self.engine, seen)
+        names = ", ".join(str(file.path) for file in files)
+        _tell(f"(looking at {names}: {', '.join(_size(one) for one in seen)} pixels)")
 
     def _reset(self, rest: str) -> None:
         self.conversation = Conversation(self.engine, self.conversation.images)
@@ -157,6 +144,27 @@ class Session:
 
     def _quit(self, rest: str) -> None:
         self._over = True
+
+
+def _paths(rest: str, kind: str) -> list[Path]:
+    """Paths behind a command; one with spaces may be given bare, if it exists, or in quotes."""
+    if rest and Path(rest).expanduser().exists():
+        return [Path(rest)]
+    try:
+        paths = shlex.split(rest)
+    except ValueError as error:
+        raise UserError(f"The command cannot be read: {error}", fix="close the quotes") from error
+    if not paths:
+        raise UserError(f"/{kind} needs a file", fix=f"write /{kind} FILE")
+    return [Path(path) for path in paths]
+
+
+def _size(one: Image | Clip) -> str:
+    from mmtune.decode.requests import Clip
+
+    first = one.frames[0] if isinstance(one, Clip) else one
+    size = f"{first.width} x {first.height}"
+    return f"{len(one.frames)} frames of {size}" if isinstance(one, Clip) else size
 
 
 def _tell(text: str) -> None:

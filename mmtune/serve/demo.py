@@ -1,4 +1,4 @@
-"""The demo page: an image in, a streamed conversation out, and every error as it really is."""
+"""The demo page: images and videos in, a streamed conversation out, and every error as it really is."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmtune.errors import UserError
-from mmtune.serve.chat import open_file
 from mmtune.serve.conversation import Conversation
+from mmtune.serve.files import Shown, looks_like_video, open_all
 
 if TYPE_CHECKING:
     from mmtune.decode.engine import Engine
@@ -22,10 +22,10 @@ LARGEST_UPLOAD = "64mb"
 MOST_TOKENS = 1024
 
 Messages = list[dict[str, str]]
-Memory = tuple[str | None, tuple["Turn", ...]]
-"""The image file that the conversation is about, and its turns."""
+Memory = tuple[tuple[str, ...], tuple["Turn", ...]]
+"""The files that the conversation is about, and its turns."""
 
-NOTHING: Memory = (None, ())
+NOTHING: Memory = ((), ())
 
 
 def _gradio() -> Any:
@@ -101,7 +101,7 @@ def start(page: Any, host: str, port: int, share: bool = False) -> tuple[Any, st
 
 
 def build(engine: Engine, title: str = "mmtune") -> Any:
-    """The page: image, conversation, question, settings.
+    """The page: image, further files, conversation, question, settings.
 
     Args:
         engine: answers the questions.
@@ -120,6 +120,7 @@ def build(engine: Engine, title: str = "mmtune") -> Any:
                 image = gradio.Image(
                     label="Image", type="filepath", image_mode=None, sources=["upload", "clipboard"]
                 )
+                more = gradio.File(label="More images, or videos", file_count="multiple", type="filepath")
                 temperature = gradio.Slider(0.0, 2.0, 0.0, step=0.05, label="Temperature (0: the likeliest)")
                 top_p = gradio.Slider(0.05, 1.0, 1.0, step=0.05, label="Top p")
                 tokens = gradio.Slider(1, MOST_TOKENS, 256, step=1, label="Longest answer, in tokens")
@@ -137,14 +138,14 @@ def build(engine: Engine, title: str = "mmtune") -> Any:
         asked = gradio.on(
             [question.submit, ask.click],
             answer,
-            inputs=[question, image, memory, chat, temperature, top_p, tokens],
+            inputs=[question, image, memory, chat, temperature, top_p, tokens, more],
             outputs=[chat, memory, question],
             api_name="ask",
         )
         clear.click(
-            lambda: ([], NOTHING, "", None),
+            lambda: ([], NOTHING, "", None, None),
             None,
-            [chat, memory, question, image],
+            [chat, memory, question, image, more],
             queue=False,
             cancels=[asked],
             api_name="clear",
@@ -161,22 +162,26 @@ def respond(
     temperature: float,
     top_p: float,
     max_new_tokens: float,
+    more: list[str] | None = None,
 ) -> Iterator[tuple[Messages, Memory, str]]:
     """One question of the page: what it shows, remembers and leaves in the question box, piece by piece.
 
-    Another image begins another conversation. An error is shown in the conversation, but not remembered.
+    Other files begin another conversation. An error is shown in the conversation, but not remembered.
     """
     from mmtune.decode.requests import Settings
 
-    file, turns = memory
-    if image != file:
+    before, turns = memory
+    looked_at = [Shown(Path(image))] if image else []
+    looked_at += [Shown(Path(file), video=looks_like_video(file)) for file in more or []]
+    files = tuple(str(file.path) for file in looked_at)
+    if files != before:
         turns, shown = (), []
     shown = [*shown, {"role": "user", "content": question}]
     reply = ""
     yield [*shown, {"role": "assistant", "content": "…"}], memory, ""
     try:
         settings = Settings(int(max_new_tokens), float(temperature), float(top_p))
-        conversation = Conversation(engine, [open_file(image)] if image else [], turns)
+        conversation = Conversation(engine, open_all(looked_at, engine.bundle.policy), turns)
         for piece in conversation.ask(question, settings):
             reply += piece
             yield [*shown, {"role": "assistant", "content": reply}], memory, ""
@@ -186,4 +191,4 @@ def respond(
         yield [*shown, {"role": "assistant", "content": f"{reply}\n⚠ {message}".strip()}], memory, question
         return
     reply = reply or "(an empty answer)"
-    yield [*shown, {"role": "assistant", "content": reply}], (image, conversation.turns), ""
+    yield [*shown, {"role": "assistant", "content": reply}], (files, conversation.turns), ""

@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmtune.decode.engine import Engine, Settings
+from mmtune.decode.engine import Clip, Engine, Settings
 from mmtune.errors import UserError
 from mmtune.serve import demo
 from mmtune.serve.conversation import Conversation
@@ -63,13 +63,19 @@ def client(url: str) -> Any:
 
 
 def ask(
-    client: Any, question: str, image: Path | None, tokens: int = TOKENS, temperature: float = 0.0
+    client: Any,
+    question: str,
+    image: Path | None,
+    tokens: int = TOKENS,
+    temperature: float = 0.0,
+    more: Sequence[Path] = (),
 ) -> list[Any]:
     """All that the page shows while a question is answered."""
     from gradio_client import handle_file
 
     upload = handle_file(str(image)) if image else None
-    job = client.submit(question, upload, [], temperature, 1.0, tokens, api_name="/ask")
+    files = [handle_file(str(path)) for path in more] or None
+    job = client.submit(question, upload, [], temperature, 1.0, tokens, files, api_name="/ask")
     job.result(timeout=60)
     return [shown for shown, _ in job.outputs()]
 
@@ -101,6 +107,19 @@ def test_the_conversation_is_remembered_until_the_image_changes(
         assert text(ask(client, question, tmp_path / "1.png")[-1][-1]) == expected
     other = "".join(Conversation(engine, [photo(2)]).ask("Is it red?", Settings(TOKENS)))
     assert text(ask(client, "Is it red?", tmp_path / "2.png")[-1][-1]) == other
+
+
+def test_several_images_and_a_video(client: Any, engine: Engine, tmp_path: Path) -> None:
+    photo(1).save(tmp_path / "1.png")
+    photo(2).save(tmp_path / "2.png")
+    frames = [photo(seed) for seed in (3, 4, 5)]
+    frames[0].save(tmp_path / "clip.webp", save_all=True, append_images=frames[1:], lossless=True)
+    question = "Is <image> in <image> or in <image>?"
+    more = [tmp_path / "2.png", tmp_path / "clip.webp"]
+    shown = text(ask(client, question, tmp_path / "1.png", more=more)[-1][-1])
+    seen = [photo(1), photo(2), Clip(tuple(frames))]
+    assert shown == "".join(Conversation(engine, seen).ask(question, Settings(TOKENS)))
+    assert "3 times, and there are 2" in text(ask(client, question, None, more=more)[-1][-1])
 
 
 def test_clear_forgets_the_conversation(client: Any, engine: Engine) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from mmtune.decode.engine import Engine, Request, Settings
+from mmtune import cli
+from mmtune.decode.engine import Clip, Engine, Request, Settings
 from mmtune.errors import UserError
 from mmtune.records import Turn
 from mmtune.serve import chat
@@ -70,6 +71,7 @@ def test_mistakes_in_a_session_are_told_and_it_goes_on(
         "/image",
         "/image 'a",
         "/imgae x",
+        "/video nowhere.gif",
         "see <image>",
         "/help",
         "Hm?",
@@ -77,9 +79,18 @@ def test_mistakes_in_a_session_are_told_and_it_goes_on(
     session(checkpoint, lines, monkeypatch)
     out, err = capsys.readouterr()
     told = [line for line in err.splitlines() if line.strip()]
-    for part in ("nowhere.png", "broken.png", "needs a file", "quotes", "no command /imgae", "<image>"):
+    for part in (
+        "nowhere.png",
+        "broken.png",
+        "needs a file",
+        "quotes",
+        "no command /imgae",
+        "nowhere.gif",
+        "<image>",
+    ):
         assert any(part in line for line in told), part
-    assert sum(line.startswith(("/image FILE", "/reset", "/help", "/quit")) for line in told) == 4
+    commands = ("/image FILE", "/video FILE", "/reset", "/help", "/quit")
+    assert sum(line.startswith(commands) for line in told) == 5
     assert len(out.splitlines()) == 1, "only the last line is a question that can be answered"
 
 
@@ -108,3 +119,66 @@ def test_an_image_that_cannot_be_used_is_refused_before_the_model_loads(
         file.write_bytes(content)
     with pytest.raises(UserError, match=r"x\.png"):
         chat.run(tmp_path / "no checkpoint", file, "What is it?")
+
+
+FRAMES = [photo(seed) for seed in (3, 4, 5)]
+
+
+@pytest.fixture
+def gif(tmp_path: Path) -> Path:
+    """A video of three frames, and the same as a folder of frames beside it."""
+    file = tmp_path / "my clip.webp"
+    FRAMES[0].save(file, save_all=True, append_images=FRAMES[1:], lossless=True)
+    (tmp_path / "frames").mkdir()
+    for number, frame in enumerate(FRAMES):
+        frame.save(tmp_path / "frames" / f"{number}.png")
+    return file
+
+
+def told(words: list[object], capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
+    capsys.readouterr()
+    status = cli.main([str(word) for word in words])
+    return status, *capsys.readouterr()
+
+
+def test_the_command_shows_images_and_videos_where_the_question_says(
+    checkpoint: Path, engine: Engine, picture: Path, gif: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    question = "Is <image> in <image>?"
+    chat = ["chat", checkpoint, "--max-new-tokens", "8", "--question", question]
+    turns = (Turn("user", question),)
+    clip = Clip(tuple(FRAMES))
+    (video_last, video_first) = engine.generate(
+        [Request([photo(1), clip], turns), Request([clip, photo(1)], turns)], SETTINGS
+    )
+    assert told([*chat, "--image", picture, "--video", gif], capsys)[:2] == (0, video_last.text + "\n")
+    folder = gif.with_name("frames")
+    assert told([*chat, "--video", folder, "--image", picture], capsys)[:2] == (0, video_first.text + "\n")
+    status, _, err = told([*chat, "--image", picture], capsys)
+    assert status == 2 and "2 times, and there are 1 images" in err
+
+
+def test_a_session_looks_at_another_video(
+    checkpoint: Path,
+    engine: Engine,
+    gif: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    expected = "".join(Conversation(engine, [Clip(tuple(FRAMES))]).ask("Hm?", SETTINGS))
+    session(checkpoint, [f"/video {gif}", "Hm?"], monkeypatch)
+    out, err = capsys.readouterr()
+    assert out == expected + "\n" and "3 frames of 40 x 30" in err
+
+
+@pytest.mark.parametrize(
+    ("content", "said"), [(None, "no such video"), (b"", "not an image"), (b"no video", "not an image")]
+)
+def test_a_video_that_cannot_be_used_is_refused_before_the_model_loads(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes | None, said: str
+) -> None:
+    file = tmp_path / "x.gif"
+    if content is not None:
+        file.write_bytes(content)
+    status, _, err = told(["chat", tmp_path / "none", "--video", file, "--question", "Hm?"], capsys)
+    assert status == 2 and "x.gif" in err and said in err and "Traceback" not in err
