@@ -69,14 +69,20 @@ def run(args: argparse.Namespace) -> int:
 
 
 def encoder_of(recipe: Recipe) -> RecordEncoder:
-    """The encoder that training would use; the model's weights are not needed for it."""
+    """The encoder that training would use; the model's weights are not needed for it.
+
+    Raises:
+        UserError: if the model cannot be built, or an image may have more tokens than a record.
+    """
     from mmtune.data.prepare import RecordEncoder
+    from mmtune.data.room import check_room
     from mmtune.models.building import build
     from mmtune.templates import get_template
 
     bundle = build(recipe.model, template=recipe.template, meta=True)
     template = get_template(recipe.template, bundle.tokenizer)
     data = recipe.data
+    check_room(bundle.policy, data.max_tokens)
     return RecordEncoder(bundle.tokenizer, template, bundle.policy, data.max_tokens, data.image_position)
 
 

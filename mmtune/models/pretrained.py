@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 import os
+import pickle
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from mmtune.errors import UserError
+from mmtune.models.differences import check_finite, check_shapes, is_harmless, shapes_of
 from mmtune.models.files import weight_files
+from mmtune.models.reading import refusal
 
 _SILENT_BYTES = 1_000_000_000
 """Weights smaller than this load in a moment and need no progress bar."""
+
+_BESIDE_VISION = (
+    "text_model.",
+    "text_projection.",
+    "visual_projection.",
+    "logit_scale",
+    "logit_bias",
+    "classifier.",
+)
+"""Starts of names that stand beside a vision tower: the text half of a CLIP, a classifier on a DINOv2."""
 
 
 def load_pretrained(model_class: Any, name: str, part: str, **arguments: Any) -> Any:
@@ -24,28 +37,42 @@ def load_pretrained(model_class: Any, name: str, part: str, **arguments: Any) ->
         arguments: handed to ``from_pretrained``.
 
     Raises:
-        UserError: if the weights are not there, damaged, misshapen or incomplete.
+        UserError: if the weights are not there, damaged, unsafe to read, not finite, or not just those that
+            the configuration asks for.
     """
     from safetensors import SafetensorError
 
     try:
         with _quiet(name):
             model, info = model_class.from_pretrained(
-                os.path.expanduser(name), output_loading_info=True, **arguments
+                os.path.expanduser(name),
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,  # told below, with all others that differ
+                **arguments,
             )
+    except pickle.UnpicklingError as error:
+        raise refusal(error, name) from error
     except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
         raise UserError(
             f"the {part} cannot be loaded: {first_line(error)}",
             name,
             "check that its weights are there and whole",
         ) from error
-    if missing := sorted(info["missing_keys"]):
-        raise UserError(
-            f"the {part} lacks {len(missing)} weights, the first is {missing[0]}",
-            name,
-            "give a checkpoint that holds them",
-        )
+    _compare(model, info, part, name)
+    check_finite(part, dict(model.named_parameters()), name)
     return model
+
+
+def _compare(model: Any, info: dict[str, Any], part: str, name: str) -> None:
+    """Refuse what transformers only reports: weights that are missing, too many, or of another shape."""
+    lost = set(info["missing_keys"])
+    expected = shapes_of(model.state_dict())
+    found = {n: shape for n, shape in expected.items() if n not in lost}
+    found |= {n: tuple(saved) for n, saved, *_ in info["mismatched_keys"]}
+    extra = [n for n in sorted(info["unexpected_keys"]) if not is_harmless(n)]
+    if part == "vision tower":
+        extra = [n for n in extra if not n.startswith(_BESIDE_VISION)]
+    check_shapes(part, expected, found, name, unknown=extra)
 
 
 @contextmanager

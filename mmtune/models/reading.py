@@ -102,7 +102,7 @@ def open_safetensors(file: Path) -> Iterator[Any]:
     except FileNotFoundError as error:
         raise UserError("the weight file is missing", str(file), "copy the whole folder") from error
     except (SafetensorError, OSError) as error:
-        raise _damaged(file, error) from error
+        raise refusal(error, str(file)) from error
 
 
 def read_pickle(file: Path) -> Any:
@@ -115,22 +115,18 @@ def read_pickle(file: Path) -> Any:
         raise UserError("the weight file is missing", str(file), "copy the whole folder")
     try:
         return torch.load(file, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        if "weights_only" not in str(error).lower() and "unsupported" not in str(error).lower():
-            raise _damaged(file, error) from error
-        raise UserError(
+    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+        raise refusal(error, str(file)) from error
+
+
+def refusal(error: Exception, where: str) -> UserError:
+    """The sentence for a weight file that is not read: damaged, or with other things in it than tensors."""
+    told = str(error).lower()
+    if isinstance(error, pickle.UnpicklingError) and ("weights_only" in told or "unsupported" in told):
+        return UserError(
             "the file holds more than tensors: reading it could run any program, so it is refused",
-            str(file),
+            where,
             "ask its author for safetensors",
-        ) from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        raise _damaged(file, error) from error
-
-
-def _damaged(file: Path, error: Exception) -> UserError:
-    reason = str(error).strip().splitlines()
-    return UserError(
-        f"the weight file is damaged or cut short: {reason[0] if reason else type(error).__name__}",
-        str(file),
-        "fetch or save it again",
-    )
+        )
+    reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+    return UserError(f"the weight file is damaged or cut short: {reason}", where, "fetch or save it again")

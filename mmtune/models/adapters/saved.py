@@ -15,22 +15,23 @@ from mmtune.models.adapters import attach, naming
 from mmtune.models.adapters.base import WEIGHTS, Adapter
 from mmtune.models.adapters.lora import PREFIX, Lora, settings_of
 from mmtune.models.adapters.targets import linear_layers, widths
+from mmtune.models.differences import LISTED, check_finite, check_types
 from mmtune.models.reading import read_file
 
 if TYPE_CHECKING:
     from mmtune.models.vlm import VisionLanguageModel
 
-LISTED = 10
-"""Names of differing tensors that a refusal gives."""
 
-
-def attach_lora(model: VisionLanguageModel, part: str, folder: str | Path) -> Adapter:
+def attach_lora(
+    model: VisionLanguageModel, part: str, folder: str | Path, source: str | Path | None = None
+) -> Adapter:
     """Put a LoRA that peft has saved, here or elsewhere, on a part of a model.
 
     Args:
         model: with real weights.
         part: ``language`` or ``vision``.
         folder: with ``adapter_config.json`` and ``adapter_model.safetensors``.
+        source: what to call it in messages, by default the folder.
 
     Returns:
         The adapter.
@@ -42,12 +43,13 @@ def attach_lora(model: VisionLanguageModel, part: str, folder: str | Path) -> Ad
     settings = settings_of(folder)
     tensors = read_file(folder / WEIGHTS)
     layers = linear_layers(model.parts()[part], model.blocks_of(part), None, str(folder))
-    _compare(_expected(layers, settings.rank, tensors, settings.dora), tensors, folder)
+    named = folder if source is None else Path(source)
+    _compare(_expected(layers, settings.rank, tensors, settings.dora), tensors, named)
     names = sorted({_layer_of(name) for name in tensors})
     adapter = Lora(part, replace(settings, targets=names))
     attach(model, adapter)
     take_types(adapter, model.parts()[part], tensors)
-    load(adapter, model.parts()[part], tensors, folder)
+    load(adapter, model.parts()[part], tensors, named)
     return adapter
 
 
@@ -74,10 +76,12 @@ def load(adapter: Adapter, module: nn.Module, tensors: Mapping[str, Tensor], fol
         folder: where they come from, for messages.
 
     Raises:
-        UserError: if they are another base's: says what differs.
+        UserError: if they are another base's (says what differs), of mixed types, or not finite.
     """
     own = adapter.names(naming.adapter_state(module))
     _compare({name: tuple(tensor.shape) for name, tensor in own.items()}, tensors, folder)
+    check_types("adapter", tensors, str(folder))
+    check_finite("adapter", tensors, str(folder))
     with torch.no_grad():
         for name, tensor in tensors.items():
             own[name].copy_(tensor)

@@ -14,7 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from mmtune.errors import UserError
+from mmtune.models import differences
 from mmtune.models.adapters import naming
+from mmtune.models.checkpoint.manifest import MANIFEST
 from mmtune.models.reading import open_safetensors, read_file
 
 SHARD_BYTES = 5_000_000_000
@@ -157,11 +159,14 @@ def load_tensors(module: nn.Module, files: list[Path], part: str) -> None:
     """Copy saved tensors into a module after checking that names and shapes agree.
 
     Raises:
-        UserError: as ``read_shapes`` and ``check_shapes``.
+        UserError: as ``read_shapes`` and ``check_shapes``, or if one is not finite.
     """
     own = own_tensors(module)
-    check_shapes(own, read_shapes(files), part, str(files[0].parent))
-    for name, tensor in read_tensors(files).items():
+    where = str(files[0].parent)
+    check_shapes(own, read_shapes(files), part, where)
+    tensors = read_tensors(files)
+    differences.check_finite(part, tensors, where)
+    for name, tensor in tensors.items():
         with torch.no_grad():
             own[name].copy_(tensor)
 
@@ -182,22 +187,11 @@ def check_shapes(expected: Mapping[str, Tensor], saved: Shapes, part: str, where
     """Compare a module's tensors with saved ones.
 
     Raises:
-        UserError: if they differ; names the first ones that do.
+        UserError: if they differ; names the first ones that do and the likely cause.
     """
-    differing = [f"{name} is missing" for name in expected if name not in saved]
-    differing += [f"{name} is not of this model" for name in saved if name not in expected]
-    differing += [
-        f"{name} is {list(saved[name])} and should be {list(tensor.shape)}"
-        for name, tensor in expected.items()
-        if name in saved and saved[name] != tuple(tensor.shape)
-    ]
-    if differing:
-        more = f", and {len(differing) - 3} more" if len(differing) > 3 else ""
-        raise UserError(
-            f"the saved {part} weights do not fit the model: {', '.join(differing[:3])}{more}",
-            where,
-            "use the checkpoint with the configuration that it was saved with",
-        )
+    differences.check_shapes(
+        part, differences.shapes_of(expected), saved, where, look_at=f"{MANIFEST} and config.json"
+    )
 
 
 def dtype_name(tensors: Mapping[str, Tensor]) -> str:

@@ -24,8 +24,8 @@ from mmtune.models.config import (
     Select,
     VisionConfig,
 )
-from mmtune.models.convert.differences import check_names, check_values, without_buffers
 from mmtune.models.convert.renaming import Split
+from mmtune.models.differences import check_finite, check_shapes, check_types, shapes_of, without_buffers
 from mmtune.models.language import empty_language, prepare_language
 from mmtune.models.policy import fit_policy
 from mmtune.models.projectors import build_projector
@@ -157,12 +157,22 @@ def fitted_weights(
         if part in foreign.references and not found:
             continue
         expected = own_tensors(module)
+        where = foreign.references[part].name if part in foreign.references else str(foreign.source)
+        last = part == PARTS[-1]
         found = _untied(found, expected, set(module.state_dict()))
         found |= _unread(found, module, foreign.spare.get(part, {}))
-        check_names(part, expected, found, unknown if part == PARTS[-1] else (), str(foreign.source))
+        check_shapes(
+            part,
+            shapes_of(expected),
+            shapes_of(found),
+            where,
+            unknown=unknown if last or not found else (),
+            look_at="--naming and config.json",
+        )
         if dtype is not None:
             found = {name: t.to(dtype) if t.is_floating_point() else t for name, t in found.items()}
-        check_values(part, found, str(foreign.source))
+        check_types(part, found, where, "convert it again, or give --dtype for all")
+        check_finite(part, found, where)
         fitted[part] = found
     return fitted
 

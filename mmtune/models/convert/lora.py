@@ -48,7 +48,7 @@ def import_lora(
         base = write_native(foreign, place / "base", dtype=dtype, include=("vision", "projector", "language"))
         bundle = load(base)
         bundle.source, bundle.references = None, dict(foreign.references)
-        attach_lora(bundle.model, "language", _as_safetensors(folder, place / "lora"))
+        attach_lora(bundle.model, "language", _as_safetensors(folder, place / "lora"), folder)
         bundle.model.requires_grad_(False)
         if merge:
             adapters.fold(bundle)
@@ -77,7 +77,12 @@ def _on_base(folder: Path, given: Given) -> Foreign:
         raise UserError("nothing says which model the LoRA was made for", str(folder), "give --base")
     base = Path(str(name)).expanduser()
     base = base if base.is_dir() else next((p for p in (folder.parent / name,) if p.is_dir()), base)
-    own = read_json(str(base), "config.json")
+    try:
+        own = read_json(str(base), "config.json")
+    except UserError as error:
+        raise UserError(
+            f"the base of the LoRA is not found: {error.what}", str(base), "say with --base where it is"
+        ) from error
     if own is None:
         raise UserError("the base of the LoRA has no config.json", str(base), "check --base")
     foreign = (
@@ -87,7 +92,11 @@ def _on_base(folder: Path, given: Given) -> Foreign:
         tensors = {n.removeprefix(LORA_PREFIX): t for n, t in read_file(folder / NON_LORA_FILE).items()}
         learned, foreign.unknown = split(tensors, rules(foreign.projector.name))
         for part, weights in learned.items():
-            foreign.weights[part] = foreign.weights.get(part, {}) | weights
+            before = foreign.weights.get(part, {})
+            if part == "projector":
+                # It learnt as a whole beside the LoRA: no older weight stands in for one that is lost.
+                before = {name: tensor for name, tensor in before.items() if name.startswith("newline")}
+            foreign.weights[part] = before | weights
             foreign.references.pop(part, None)
     elif not foreign.weights.get("projector"):
         raise UserError(

@@ -14,8 +14,8 @@ from mmtune.errors import UserError
 from mmtune.models.bundle import Bundle
 from mmtune.models.checkpoint import adapters, load, read_manifest, storage
 from mmtune.models.config import TRANSFORMERS, ProjectorConfig, VisionConfig
-from mmtune.models.convert.differences import check_values
 from mmtune.models.convert.renaming import Split
+from mmtune.models.differences import check_finite, check_types, shapes_of
 from mmtune.models.vision.families import FAMILIES
 from mmtune.models.vlm import PARTS
 
@@ -65,7 +65,8 @@ def open_native(folder: str | Path, *, merged: bool = True, dtype: torch.dtype |
         dtype: type to give the weights; by default each part keeps its own, bit for bit.
 
     Raises:
-        UserError: if it cannot be loaded, an adapter cannot be merged, or its weights are not finite.
+        UserError: if it cannot be loaded, an adapter cannot be merged, or its weights do not fit or are not
+            finite.
     """
     path = Path(folder).expanduser()
     manifest = read_manifest(path)
@@ -83,9 +84,11 @@ def open_native(folder: str | Path, *, merged: bool = True, dtype: torch.dtype |
         raw = bool(parts[part]["files"]) and not (adapted and part in manifest["adapters"])
         files = [path / name for name in sorted(parts[part]["files"])]
         found = storage.read_tensors(files) if raw else _held(module)
+        storage.check_shapes(storage.own_tensors(module), shapes_of(found), part, str(path))
         if dtype is not None:
             found = {name: t.to(dtype) if t.is_floating_point() else t for name, t in found.items()}
-        check_values(part, found, str(path))
+        check_types(part, found, str(path), "convert it again, or give --dtype for all")
+        check_finite(part, found, str(path))
         weights[part] = found
     return Native(path, manifest, bundle, weights)
 

@@ -86,6 +86,12 @@ def _config(folder: Path) -> Json:
     config = read_json(str(folder), "config.json")
     if config is None:
         raise UserError("the folder has no config.json", str(folder), "give the checkpoint's own folder")
+    if not llava_config.is_original(config):
+        raise UserError(
+            f"config.json is of model_type {config.get('model_type')!r}, not of an original LLaVA",
+            str(folder),
+            "give a checkpoint of LLaVA's own code, or another --naming",
+        )
     return config
 
 
@@ -158,6 +164,12 @@ def read_projector(source: Path, given: Given) -> Foreign:
     own = read_json(str(language), "config.json")
     if own is None:
         raise UserError("the language model has no config.json", str(language), "check --language")
+    if llava_config.is_original(own):
+        raise UserError(
+            "this is a whole LLaVA and not a language model",
+            str(language),
+            "give the language model that the projector was trained for, or import the whole LLaVA",
+        )
     llava_config.check_prompts(config, str(file.parent / "config.json"))
     tower = located(str(vision), file.parent)
     layer, select = llava_config.select_of(config)

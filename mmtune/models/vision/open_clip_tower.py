@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from mmtune.errors import UserError
 from mmtune.images.geometry import Grid, ViewGeometry
 from mmtune.models.config import Select, VisionConfig
+from mmtune.models.differences import check_finite, check_shapes, shapes_of
 from mmtune.models.files import find_file, read_json
 from mmtune.models.pretrained import first_line
 from mmtune.models.reading import read_file, read_pickle
@@ -212,13 +213,10 @@ def _load(visual: Any, tensors: dict[str, Tensor], source: str) -> None:
             side = round((cells - front) ** 0.5)
             sized = resample(flat, Grid(side, side), before=front, antialias=True)
             tensors[name] = sized.reshape(*saved.shape[:-2], -1, saved.shape[-1])
-    try:
-        visual.load_state_dict(tensors)
-    except RuntimeError as error:
-        lines = [line.strip() for line in str(error).splitlines()[1:2]]
-        raise UserError(
-            f"the open_clip weights do not fit {CONFIG_FILE}: {' '.join(lines)[:200].rstrip('.')}", source
-        ) from error
+    expected, found = shapes_of(visual.state_dict()), shapes_of(tensors)
+    check_shapes("open_clip", expected, found, source, look_at=CONFIG_FILE)
+    check_finite("open_clip", tensors, source)
+    visual.load_state_dict(tensors)
 
 
 def _visual_weights(source: str) -> dict[str, Tensor]:

@@ -155,7 +155,9 @@ def test_incomplete_and_damaged_weights(backbones, tmp_path):
     tensors = load_file(weights)
     del tensors["model.layers.1.mlp.up_proj.weight"]
     save_file(tensors, weights, metadata={"format": "pt"})
-    with pytest.raises(UserError, match=r"lacks 1 weights, the first is model\.layers\.1\.mlp\.up_proj"):
+    with pytest.raises(
+        UserError, match=r"weights do not fit: 1 missing \(missing: model\.layers\.1\.mlp\.up_proj"
+    ):
         load_language(LanguageConfig(str(folder)))
     weights.write_bytes(weights.read_bytes()[:1000])
     with pytest.raises(UserError, match="cannot be loaded"):

@@ -82,6 +82,10 @@ def with_nan(tensors: Tensors) -> Tensors:
     return tensors
 
 
+def renamed_whole(tensors: Tensors) -> Tensors:
+    return {f"base.{name}": tensor for name, tensor in tensors.items()}
+
+
 def quantised(tensors: Tensors) -> Tensors:
     return tensors | {"language_model.model.layers.0.mlp.up_proj.weight.absmax": torch.zeros(2)}
 
@@ -96,7 +100,7 @@ def quantised(tensors: Tensors) -> Tensors:
         ),
         (
             with_more,
-            ["12 not of this model", "resampler.0", "resampler.7", "and 2 more", "another kind of model"],
+            ["12 not of this model", "resampler.0", "resampler.7", "and 2 more", "another kind or size"],
         ),
         (
             wider,
@@ -105,6 +109,7 @@ def quantised(tensors: Tensors) -> Tensors:
         (mixed, ["mixed types", "model.layers.0.mlp.up_proj.weight is float16", "--dtype"]),
         (with_nan, ["1 vision weights hold NaN or infinity: core.post_layernorm.weight", "diverged"]),
         (quantised, ["up_proj.weight.absmax", "quantised"]),
+        (renamed_whole, ["71 missing, 105 not of this model", "core.", "base.", "check --naming"]),
     ],
 )
 def test_what_differs_is_told(
@@ -217,6 +222,57 @@ def test_a_lora_for_another_base_is_refused(made: dict[str, Path], tmp_path: Pat
     save_file(wide, folder / "adapter_model.safetensors")
     sentence = refusal(folder, tmp_path, Given(base=str(made["original"])))
     assert "q_proj" in sentence and "64" in sentence and "48" in sentence, sentence
+
+
+@pytest.mark.parametrize(
+    ("file", "change", "said"),
+    [
+        ("non_lora_trainables.bin", lambda t: dict(list(t.items())[1:]), ["projector", "1 missing"]),
+        ("adapter_model.safetensors", lambda t: t | {min(t): t[min(t)].half()}, ["adapter", "mixed types"]),
+        ("adapter_model.safetensors", lambda t: t | {min(t): t[min(t)] * torch.nan}, ["adapter", "NaN"]),
+    ],
+)
+def test_a_lora_folder_whose_weights_are_spoilt_is_refused(
+    made: dict[str, Path], tmp_path: Path, file: str, change: Callable[[Tensors], Tensors], said: list[str]
+) -> None:
+    folder = tmp_path / "lora"
+    shutil.copytree(made["lora"], folder)
+    if file.endswith(".bin"):
+        torch.save(change(torch.load(folder / file)), folder / file)
+    else:
+        save_file(change(load_file(folder / file)), folder / file)
+    sentence = refusal(folder, tmp_path, Given(base=str(made["original"])))
+    assert [text for text in said if text not in sentence] == [], sentence
+
+
+def test_a_lora_without_its_base_asks_for_it(made: dict[str, Path], tmp_path: Path) -> None:
+    folder = tmp_path / "alone" / "lora"
+    shutil.copytree(made["lora"], folder)
+    assert "say with --base where it is" in refusal(folder, tmp_path)
+
+
+def test_a_tower_that_does_not_fit_is_named_itself(made: dict[str, Path], tmp_path: Path) -> None:
+    tower = tmp_path / "tower"
+    shutil.copytree(made["original"].parent / "vision_tower", tower)
+    file = tower / "model.safetensors"
+    save_file(dict(list(load_file(file).items())[1:]), file)
+    sentence = refusal(made["original"], tmp_path, Given(vision=str(tower)))
+    assert f"({tower})" in sentence and "1 missing" in sentence, sentence
+
+
+def test_a_naming_that_it_is_not_in_is_refused(made: dict[str, Path], tmp_path: Path) -> None:
+    given = Given(vision=str(made["original"].parent / "vision_tower"))
+    assert "not of an original LLaVA" in refusal(made["hub"], tmp_path, given, naming="original")
+    assert "not of a Hub LLaVA" in refusal(made["original"], tmp_path, given, naming="hub")
+
+
+def test_a_projector_alone_is_for_a_language_model_alone(made: dict[str, Path], tmp_path: Path) -> None:
+    file = tmp_path / "mm_projector.bin"
+    whole = torch.load(made["original"] / "pytorch_model.bin")
+    torch.save({name: tensor for name, tensor in whole.items() if "mm_projector" in name}, file)
+    tower = str(made["original"].parent / "vision_tower")
+    sentence = refusal(file, tmp_path, Given(vision=tower, language=str(made["original"])))
+    assert "a whole LLaVA and not a language model" in sentence
 
 
 def test_what_is_no_checkpoint_is_told(made: dict[str, Path], tmp_path: Path) -> None:
