@@ -153,7 +153,8 @@ def build_language(
     if start is not None:
         settings["from"] = json.loads((start / "build.json").read_text(encoding="utf-8"))
         tokenizer = Tokenizer.from_file(str(start / "tokenizer.json"))
-        phases, seed, lr = (replace(phases[-1], steps=1.0),), seed + 1, lr / 2
+        settings["seed"] = seed = settings["from"]["seed"] + 1
+        phases, lr = (replace(phases[-1], steps=1.0),), lr / 2
     words = language_tokenizer(tokenizer)
     folder.mkdir(parents=True, exist_ok=True)
     words.save_pretrained(folder)
