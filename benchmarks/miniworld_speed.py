@@ -13,9 +13,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from data_builders.draws import Draws
 from data_builders.miniworld.conversations import conversation
 from data_builders.miniworld.dataset import build
-from data_builders.miniworld.draws import Draws
 from data_builders.miniworld.questions.balance import Ledger
 from data_builders.miniworld.world import World
 

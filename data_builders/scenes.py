@@ -110,6 +110,8 @@ class Scene:
         captions: what people (or the builder) said about the whole image.
         exhaustive_classes: classes of which every instance is annotated. Only about these may a question
             be negative or ask for a number.
+        exhaustive_attributes: types of attribute, such as "color", whose values are complete for every object
+            here. Only about these may a question say that an object lacks a value.
         licence: of the image and its annotation.
         source: what the scene's own builder needs to draw or find the image again; plain JSON values.
         frame: the picture in whose pixels the boxes of objects and regions are.
@@ -126,6 +128,7 @@ class Scene:
     relations: tuple[Relation, ...] = ()
     captions: tuple[str, ...] = ()
     exhaustive_classes: frozenset[str] = frozenset()
+    exhaustive_attributes: frozenset[str] = frozenset()
     licence: str = ""
     source: Mapping[str, Any] = field(default_factory=dict)
     frame: Frame = ORIGINAL
@@ -160,6 +163,7 @@ class Scene:
         row["relations"] = [[item.subject, item.predicate, item.object] for item in self.relations]
         row["captions"] = list(self.captions)
         row["exhaustive_classes"] = sorted(self.exhaustive_classes)
+        row["exhaustive_attributes"] = sorted(self.exhaustive_attributes)
         row["source"] = dict(self.source)
         if self.frame != ORIGINAL:
             row["frame"] = {"padded": self.frame.padded, "size": self.frame.size and list(self.frame.size)}
@@ -188,6 +192,7 @@ def scene_from_json(row: Mapping[str, Any]) -> Scene:
             relations=tuple(Relation(*item) for item in row.get("relations", ())),
             captions=tuple(row.get("captions", ())),
             exhaustive_classes=frozenset(row.get("exhaustive_classes", ())),
+            exhaustive_attributes=frozenset(row.get("exhaustive_attributes", ())),
             licence=row.get("licence", ""),
             source=dict(row.get("source", {})),
             frame=_frame_from_json(row.get("frame", {})),

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from data_builders.draws import Draws
 from data_builders.installed import installed_file
-from data_builders.miniworld.draws import Draws
 from data_builders.miniworld.resampling import resample
 from data_builders.miniworld.stencils import freeze
 from mmtune.errors import UserError

@@ -12,9 +12,9 @@ from typing import Any
 
 from PIL import Image
 
+from data_builders.draws import Draws
 from data_builders.miniworld.captions import coco_captions
 from data_builders.miniworld.conversations import conversation, quiz
-from data_builders.miniworld.draws import Draws
 from data_builders.miniworld.formats import coco, vqa
 from data_builders.miniworld.formats import visual_genome as vg
 from data_builders.miniworld.formats.numbering import file_name, image_id

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+from data_builders.draws import Draws
 from data_builders.miniworld.describing import cell_of, describe, enumerate_objects, reading_order, refer
-from data_builders.miniworld.draws import Draws
 from data_builders.miniworld.vocabulary import a, number_word
 from data_builders.scenes import Scene, SceneObject
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import islice
 
-from data_builders.miniworld.draws import Draws
+from data_builders.draws import Draws
 from data_builders.miniworld.questions import DESCRIPTIONS, FAMILIES, VQA_FAMILIES, ask
 from data_builders.miniworld.questions.balance import Ledger
 from data_builders.miniworld.questions.base import Fact, Question

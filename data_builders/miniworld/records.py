@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from data_builders.draws import Draws
 from data_builders.miniworld.captions import short_caption
-from data_builders.miniworld.draws import Draws
 from data_builders.miniworld.questions import description
 from data_builders.miniworld.questions.base import Question
 from data_builders.scenes import Scene

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from data_builders.draws import Draws
 from data_builders.miniworld.backgrounds import CROPS, available_photos, sample_plain_color
-from data_builders.miniworld.draws import Draws
 from data_builders.miniworld.handwriting import samples_of
 from data_builders.miniworld.painting import footprint, full_area, paint, paint_owners
 from data_builders.miniworld.vocabulary import CLASSES, COLORS, DIGIT, SIZES, THEMES, WORD, WORDS
@@ -93,6 +93,7 @@ class World:
             objects=tuple(objects),
             relations=spatial_relations(objects, size),
             exhaustive_classes=frozenset(CLASSES),
+            exhaustive_attributes=frozenset({"color", "size"}),
             licence=LICENCE,
             source=background,
         )

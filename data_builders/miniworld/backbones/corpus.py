@@ -8,11 +8,11 @@ from itertools import permutations
 
 import numpy as np
 
+from data_builders.draws import Draws
 from data_builders.miniworld.backbones.squares import square_name, square_of
 from data_builders.miniworld.backbones.variants import with_fewer
 from data_builders.miniworld.conversations import conversation
 from data_builders.miniworld.describing import cell_index, cell_of, color_of, refer, size_of
-from data_builders.miniworld.draws import Draws
 from data_builders.miniworld.questions import ask, description
 from data_builders.miniworld.questions.balance import Ledger
 from data_builders.miniworld.vocabulary import CLASSES, plural

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from data_builders.miniworld.draws import Draws
+from data_builders.draws import Draws
 from data_builders.miniworld.handwriting import samples_of
 from data_builders.miniworld.painting import footprint
 from data_builders.miniworld.vocabulary import COLORS, DIGIT, SHAPES, WORD, WORDS

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
-from data_builders.miniworld.draws import Draws
+from data_builders.draws import Draws
 from data_builders.miniworld.questions.existence import POPE_TEMPLATE
 from data_builders.miniworld.vocabulary import CLASSES, a
 

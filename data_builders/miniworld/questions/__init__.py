@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Set
 
-from data_builders.miniworld.draws import Draws
+from data_builders.draws import Draws
 from data_builders.miniworld.questions import (
     attribute,
     comparison,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from data_builders.draws import Draws
 from data_builders.miniworld.describing import color_of, facts_named, refer, size_of
-from data_builders.miniworld.draws import Draws
 from data_builders.miniworld.questions.base import Arguments, Family, Solution
 from data_builders.scenes import Scene, SceneObject
 

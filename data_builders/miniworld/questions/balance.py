@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from data_builders.miniworld.draws import Draws
+from data_builders.draws import Draws
 from data_builders.miniworld.questions.base import Arguments, Solution
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from data_builders.miniworld.draws import Draws
+from data_builders.draws import Draws
 from data_builders.scenes import Scene
 
 Arguments = Mapping[str, Any]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from data_builders.miniworld.draws import Draws
+from data_builders.draws import Draws
 from data_builders.miniworld.questions.base import Arguments, Family, Solution
 from data_builders.miniworld.vocabulary import a
 from data_builders.scenes import Scene

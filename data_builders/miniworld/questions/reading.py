@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from data_builders.draws import Draws
 from data_builders.miniworld.describing import CELLS, cell_index, facts_named, refer
-from data_builders.miniworld.draws import Draws
 from data_builders.miniworld.questions.base import Arguments, Family, Solution
 from data_builders.miniworld.vocabulary import DIGIT, WORD
 from data_builders.scenes import Scene

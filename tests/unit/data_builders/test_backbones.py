@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from data_builders.draws import Draws
 from data_builders.miniworld import World
 from data_builders.miniworld.backbones import BACKBONES
 from data_builders.miniworld.backbones.__main__ import main
@@ -21,7 +22,6 @@ from data_builders.miniworld.backbones.image_text import contrastive_loss
 from data_builders.miniworld.backbones.language_model import collate, embed, length_batches, positions
 from data_builders.miniworld.backbones.optimiser import Muon, Optimiser, orthogonal
 from data_builders.miniworld.backbones.variants import CrowdedWorld, variants, with_fewer
-from data_builders.miniworld.draws import Draws
 from data_builders.miniworld.vocabulary import CLASSES, COLORS
 from mmtune.templates.segments import ImageSegment, TextSegment
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from data_builders.draws import Draws
 from data_builders.miniworld.conversations import quiz
-from data_builders.miniworld.draws import Draws
 from data_builders.miniworld.formats import coco, pope, vqa
 from data_builders.miniworld.formats import visual_genome as vg
 from data_builders.miniworld.formats.numbering import file_name, image_id

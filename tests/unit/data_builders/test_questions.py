@@ -7,10 +7,10 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from data_builders.draws import Draws
 from data_builders.miniworld.captions import coco_captions, long_description, short_caption, text_scene
 from data_builders.miniworld.conversations import conversation, quiz
 from data_builders.miniworld.describing import CELLS, reading_order, refer
-from data_builders.miniworld.draws import Draws
 from data_builders.miniworld.painting import footprint, paint, visible_masks
 from data_builders.miniworld.questions import DESCRIPTIONS, FAMILIES, VQA_FAMILIES, ask, verify
 from data_builders.miniworld.questions.balance import Ledger

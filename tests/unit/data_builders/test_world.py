@@ -9,9 +9,9 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from data_builders.draws import Draws
 from data_builders.miniworld.backgrounds import CROPS, available_photos, photo_crop
 from data_builders.miniworld.describing import color_of
-from data_builders.miniworld.draws import Draws
 from data_builders.miniworld.handwriting import load_scans, samples_of
 from data_builders.miniworld.lettering import word_stencil
 from data_builders.miniworld.painting import footprint, full_area, paint, visible_masks
