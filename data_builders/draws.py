@@ -26,12 +26,15 @@ class Draws:
         stream = 0
         for part in place:
             stream = (stream * 0x9E3779B97F4A7C15 + part + 1) % _WORD
-        self._bits = np.random.Philox(key=np.array([seed % _WORD, stream], dtype=np.uint64))
+        self._key = seed % _WORD, stream
+        self._bits: np.random.Philox | None = None
         self._buffer: list[int] = []
 
     def below(self, limit: int) -> int:
         """An integer from 0 to ``limit - 1``, each equally likely."""
-        return (self._next() * limit) >> 64
+        if not self._buffer:
+            self._fill()
+        return (self._buffer.pop() * limit) >> 64
 
     def between(self, low: int, high: int) -> int:
         """An integer from ``low`` to ``high``, both included."""
@@ -60,8 +63,9 @@ class Draws:
 
     def shuffle(self, items: MutableSequence[T]) -> None:
         """Put the items in a random order, in place."""
+        below = self.below
         for last in range(len(items) - 1, 0, -1):
-            other = self.below(last + 1)
+            other = below(last + 1)
             items[last], items[other] = items[other], items[last]
 
     def sample(self, items: Sequence[T], count: int) -> list[T]:
@@ -72,5 +76,10 @@ class Draws:
 
     def _next(self) -> int:
         if not self._buffer:
-            self._buffer = self._bits.random_raw(64).tolist()
+            self._fill()
         return self._buffer.pop()
+
+    def _fill(self) -> None:
+        if self._bits is None:  # made at the first draw: many a stream is never drawn from
+            self._bits = np.random.Philox(key=np.array(self._key, dtype=np.uint64))
+        self._buffer = self._bits.random_raw(64).tolist()

@@ -1,0 +1,3 @@
+"""Programs: questions and answers computed from annotation alone, without any teacher model."""
+
+from __future__ import annotations

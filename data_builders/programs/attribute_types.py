@@ -1,0 +1,82 @@
+"""Which attributes are of one type, which exclude each other, and in which order they are said."""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from pathlib import Path
+
+TYPES: dict[str, tuple[str, ...]] = {
+    kind: tuple(values)
+    for kind, values in json.loads(
+        Path(__file__).with_name("attribute_types.json").read_text(encoding="utf-8")
+    ).items()
+}
+"""Type -> values, in the order in which a person says them: "small round red wooden"."""
+
+_TYPE_OF = {value: kind for kind, values in TYPES.items() for value in values}
+_ORDER = {kind: place for place, kind in enumerate(TYPES)}
+_EXCLUSIVE = frozenset({"color", "material", "shape", "pattern"})
+"""Types of which a thing has one value, so that another one is wrong unless it is near."""
+_NEAR = tuple(
+    frozenset(group.split(", "))
+    for group in (
+        "red, maroon", "maroon, brown, purple", "pink, red", "pink, purple, violet", "gray, grey, silver",
+        "white, cream, beige", "white, silver", "tan, brown, beige, cream", "yellow, gold, blonde, tan, cream",
+        "orange, gold, tan", "teal, turquoise, green, blue", "metal, stainless steel", "wooden, wicker",
+        "stone, marble, brick, concrete, tiled", "ceramic, tiled, stone, glass",
+        "cloth, denim, leather",
+        "plastic, rubber, glass", "round, circular, oval, curved", "square, rectangular", "flat, straight",
+        "flat, round, circular, oval, square, rectangular, triangular", "striped, plaid, checkered, patterned",
+        "floral, patterned", "spotted, patterned",
+        "straight, square, rectangular, triangular",
+    )
+)  # fmt: skip
+"""Values that people use of the same thing, so that none of them is wrong where another one is annotated."""
+_SMALL, _LARGE = ("small", "tiny", "little"), ("large", "big", "huge", "giant", "enormous")
+_OPPOSITES = (
+    *((one, two) for one in _SMALL for two in _LARGE),
+    ("long", "short"), ("tall", "low"), ("tall", "short"), ("high", "low"), ("wide", "narrow"),
+    ("thick", "thin"), ("young", "old"), ("young", "elderly"), ("new", "old"), ("open", "closed"),
+    ("on", "off"), ("lit", "unlit"), ("full", "empty"), ("wet", "dry"), ("clean", "dirty"),
+    ("bright", "dark"), ("light", "dark"), ("smooth", "rough"), ("curved", "straight"),
+    ("standing", "sitting"), ("standing", "lying"), ("sitting", "lying"), ("sitting", "walking"),
+    ("sitting", "running"), ("lying", "walking"), ("lying", "running"),
+)  # fmt: skip
+_OPPOSITES_OF: dict[str, frozenset[str]] = {}
+for _one, _two in _OPPOSITES:
+    _OPPOSITES_OF[_one] = _OPPOSITES_OF.get(_one, frozenset()) | {_two}
+    _OPPOSITES_OF[_two] = _OPPOSITES_OF.get(_two, frozenset()) | {_one}
+_NONE: frozenset[str] = frozenset()
+
+
+@lru_cache(maxsize=65536)
+def type_of(value: str) -> str | None:
+    """The type of an attribute, of which the last word counts ("dark blue" is a color); None if unknown."""
+    found = _TYPE_OF.get(value)
+    return found if found or " " not in value else _TYPE_OF.get(value.rsplit(" ", 1)[-1])
+
+
+def opposites_of(value: str) -> frozenset[str]:
+    """Attributes that cannot hold where this one does."""
+    return _OPPOSITES_OF.get(value, _NONE)
+
+
+@lru_cache(maxsize=65536)
+def excludes(value: str, other: str) -> bool:
+    """Whether two attributes of one type are so different that what has the one has not the other."""
+    if other in opposites_of(value):
+        return True
+    one, two = value.rsplit(" ", 1)[-1], other.rsplit(" ", 1)[-1]
+    kind = type_of(value)
+    if kind not in _EXCLUSIVE or kind != type_of(other) or one == two or " and " in f"{value}{other}":
+        return False
+    return not any({value, one} & near and {other, two} & near for near in _NEAR)
+
+
+@lru_cache(maxsize=65536)
+def in_order(attributes: tuple[str, ...]) -> tuple[str, ...]:
+    """Attributes in the order in which a person says them, each once."""
+    return tuple(
+        sorted(dict.fromkeys(attributes), key=lambda value: _ORDER.get(type_of(value) or "", len(_ORDER)))
+    )

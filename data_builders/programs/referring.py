@@ -1,0 +1,95 @@
+"""How an object is named so that no other can be meant, and how places are written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import combinations
+
+from data_builders.programs.attribute_types import in_order, type_of
+from data_builders.programs.view import View
+from data_builders.scenes import SceneObject
+
+
+def refer(view: View, item: SceneObject, without: str = "") -> str | None:
+    """The shortest definite phrase that fits this object alone; None where there is none.
+
+    A second object of the class must be known to lack what the phrase names; that it is not annotated
+    with it is not enough.
+
+    Args:
+        view: the scene.
+        item: the object meant.
+        without: a type of attribute that must not be named, because it is asked for.
+    """
+    key = (item.id, without)
+    if key not in view.phrases:
+        view.phrases[key] = _refer(view, item, without)
+    return view.phrases[key]
+
+
+def _refer(view: View, item: SceneObject, without: str) -> str | None:
+    if not view.apart(item.name):
+        return None
+    group = view.by_name[item.name]
+    if len(group) == 1:
+        return f"the {item.name}"
+    rivals = [other for other in group if other is not item]
+    usable = [value for value in in_order(item.attributes) if type_of(value) not in (None, without)]
+    for count in (1, 2):
+        for values in combinations(usable, count):
+            if all(any(view.lacks(rival, value) for value in values) for rival in rivals):
+                return " ".join(("the", *values, item.name))
+    return None
+
+
+def located(view: View, item: SceneObject) -> str:
+    """The object by its class and its box, which is always unambiguous."""
+    return f"the {item.name} at {box_text(view, item)}"
+
+
+def refer_or_locate(view: View, item: SceneObject, without: str = "") -> str:
+    """The object by a phrase that fits it alone, else by its class and box."""
+    return refer(view, item, without) or located(view, item)
+
+
+def described(item: SceneObject, without: Iterable[str] = ()) -> str:
+    """The object with its attributes and no article, as "large red star"."""
+    return " ".join((*in_order(tuple(v for v in item.attributes if type_of(v) not in without)), item.name))
+
+
+def box_text(view: View, item: SceneObject) -> str:
+    """The object's box, ``[left, top, right, bottom]`` as ratios of the image's width and height."""
+    found = view.box_texts.get(item.id)
+    if found is None:
+        x0, y0, x1, y1 = item.box_xyxy
+        wide, high = view.width, view.height
+        spec = f"%.{view.digits}f"
+        values = (_ratio(x0, wide), _ratio(y0, high), _ratio(x1, wide), _ratio(y1, high))
+        found = view.box_texts[item.id] = f"[{spec}, {spec}, {spec}, {spec}]" % values
+    return found
+
+
+def point_text(view: View, x: float, y: float) -> str:
+    """A point, ``(x, y)`` as ratios of the image's width and height."""
+    return f"({_ratio(x, view.width):.{view.digits}f}, {_ratio(y, view.height):.{view.digits}f})"
+
+
+def _ratio(value: float, side: int) -> float:
+    return min(1.0, max(0.0, value / side))
+
+
+def same_box(view: View, item: SceneObject) -> bool:
+    """Whether another object of the scene has the same box as it is written, so that it could be meant."""
+    if not view.boxes:
+        for other in view.objects:
+            text = box_text(view, other)
+            view.boxes[text] = view.boxes.get(text, 0) + 1
+    return view.boxes[box_text(view, item)] > 1
+
+
+def overlap_share(one: SceneObject, two: SceneObject) -> float:
+    """The share of the smaller box that both boxes cover."""
+    a, b = one.box_xyxy, two.box_xyxy
+    wide, high = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
+    least = min(one.area, two.area)
+    return wide * high / least if wide > 0 and high > 0 and least > 0 else 0.0

@@ -1,0 +1,100 @@
+"""From a solved question to its two turns: phrasing, short answer or multiple choice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from data_builders.draws import Draws
+from data_builders.programs.base import Arguments, Program, Solution, form_of
+from data_builders.programs.words import capital
+
+Mode = Literal["short", "choice", "both"]
+MOST_OPTIONS = 4
+
+LAYOUTS: tuple[tuple[str, str, bool], ...] = (
+    ("{question}\n{lines}", "\n", False),
+    ("{question}\n{lines}\nAnswer with the letter of the right option.", "\n", True),
+    ("{question}\nOptions:\n{lines}", "\n", False),
+    ("{question} Choose from: {lines}.", ", ", False),
+    ("{question}\nSelect one of these: {lines}", " ", False),
+    ("{question} Options: {lines}\nGive the letter alone.", " ", True),
+    ("{question}\nWhich is right?\n{lines}", "\n", False),
+)
+"""How a multiple-choice question is laid out, what stands between options, whether a letter is the answer."""
+MARKS = ("{letter}. {option}", "({letter}) {option}")
+STYLES = len(LAYOUTS) * len(MARKS)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question and its answer in words, and what ``word`` made them from.
+
+    Args:
+        question: without image placeholders.
+        answer: as the model should give it.
+        evidence: as in ``Solution``.
+        arguments: of the program, with ``phrasing``, and for a multiple-choice question ``options`` and
+            ``style``.
+    """
+
+    question: str
+    answer: str
+    evidence: tuple[str, ...]
+    arguments: Arguments
+
+
+def draw_wording(
+    program: Program, arguments: Arguments, solution: Solution, draws: Draws, mode: Mode
+) -> dict[str, Any]:
+    """Arguments with a phrasing, and with options where it is to be a multiple-choice question.
+
+    The right option stands at each place equally often.
+    """
+    drawn = dict(arguments)
+    if solution.wrong and (mode == "choice" or (mode == "both" and draws.below(2))):
+        wrong = (
+            draws.sample(solution.wrong, MOST_OPTIONS - 1) if len(solution.wrong) > 1 else [*solution.wrong]
+        )
+        wrong.insert(draws.below(len(wrong) + 1), solution.answer)
+        drawn["options"] = wrong
+        drawn["style"] = draws.below(STYLES)
+    drawn["phrasing"] = draws.below(len(_phrasings(program, drawn)))
+    return drawn
+
+
+def word(program: Program, arguments: Arguments, solution: Solution) -> Asked:
+    """Put a solved question into words.
+
+    Raises:
+        KeyError, IndexError: the arguments name a form, phrasing or style that the program does not have.
+        ValueError: the options do not hold the answer once, or one more that is not certainly wrong.
+    """
+    question = capital(_phrasings(program, arguments)[arguments["phrasing"]].format(**solution.words))
+    options = arguments.get("options")
+    if options is None:
+        return Asked(question, solution.answer, solution.evidence, arguments)
+    if options.count(solution.answer) != 1 or len(set(options)) < len(options):
+        raise ValueError("the options do not hold the answer once")
+    if not set(options) <= {solution.answer, *solution.wrong}:
+        raise ValueError("an option is not certainly wrong")
+    question, answer = _lay_out(question, options, solution.answer, arguments["style"])
+    return Asked(question, answer, solution.evidence, arguments)
+
+
+def _lay_out(question: str, options: Sequence[str], right: str, style: int) -> tuple[str, str]:
+    mark, (layout, between, letter_alone) = MARKS[style % len(MARKS)], LAYOUTS[style // len(MARKS)]
+    marked = [
+        mark.format(letter=chr(ord("A") + place), option=option) for place, option in enumerate(options)
+    ]
+    text = layout.replace("{question}", question, 1).replace("{lines}", between.join(marked), 1)
+    place = options.index(right)
+    return text, chr(ord("A") + place) if letter_alone else marked[place]
+
+
+def _phrasings(program: Program, arguments: Mapping[str, Any]) -> tuple[str, ...]:
+    form = form_of(arguments)
+    if "options" in arguments:
+        return program.phrasings.get(f"{form}/choice") or program.phrasings[form]
+    return program.phrasings[form]
