@@ -22,12 +22,14 @@ _NEAR = tuple(
     frozenset(group.split(", "))
     for group in (
         "red, maroon", "maroon, brown, purple", "pink, red", "pink, purple, violet", "gray, grey, silver",
-        "white, cream, beige", "white, silver", "tan, brown, beige, cream", "yellow, gold, blonde, tan, cream",
+        "white, cream, beige", "white, silver", "tan, brown, beige, cream",
+        "yellow, gold, blonde, tan, cream",
         "orange, gold, tan", "teal, turquoise, green, blue", "metal, stainless steel", "wooden, wicker",
         "stone, marble, brick, concrete, tiled", "ceramic, tiled, stone, glass",
         "cloth, denim, leather",
         "plastic, rubber, glass", "round, circular, oval, curved", "square, rectangular", "flat, straight",
-        "flat, round, circular, oval, square, rectangular, triangular", "striped, plaid, checkered, patterned",
+        "flat, round, circular, oval, square, rectangular, triangular",
+        "striped, plaid, checkered, patterned",
         "floral, patterned", "spotted, patterned",
         "straight, square, rectangular, triangular",
     )

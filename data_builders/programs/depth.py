@@ -55,7 +55,7 @@ def _point_program(name: str, closer: bool) -> Program:
 
     return Program(
         name=name,
-        makes=f"which of some points is {word} to the viewer",
+        makes=f"which of some points is {most} in depth",
         needs="masks, depth order",
         paper=PAPER,
         phrasings=_nearness(word, most, "point"),
@@ -86,7 +86,7 @@ def _object_program(name: str, closer: bool) -> Program:
 
     return Program(
         name=name,
-        makes=f"which of some objects is {word} to the viewer",
+        makes=f"which of some objects is {most} in depth",
         needs="boxes, depth order",
         paper=PAPER,
         phrasings=_nearness(word, most, "object"),

@@ -5,6 +5,9 @@ from __future__ import annotations
 from data_builders.programs.attributes import ATTRIBUTE_PROGRAMS
 from data_builders.programs.base import Program
 from data_builders.programs.depth import DEPTH_PROGRAMS
+from data_builders.programs.drawn.charts import FIGURE_PROGRAMS
+from data_builders.programs.drawn.diagrams import MATH_DIAGRAM
+from data_builders.programs.drawn.pages import DOCUMENT_QUESTIONS
 from data_builders.programs.grounding import GROUNDING_PROGRAMS
 from data_builders.programs.marks import MARK_PROGRAMS
 from data_builders.programs.negatives import NEGATIVE_PROGRAMS
@@ -31,6 +34,9 @@ PROGRAMS: dict[str, Program] = {
         *GROUNDING_PROGRAMS,
         *NEGATIVE_PROGRAMS,
         *MARK_PROGRAMS,
+        MATH_DIAGRAM,
+        *FIGURE_PROGRAMS,
+        DOCUMENT_QUESTIONS,
     )
 }
 """Name -> program; a new one is a file, or a few lines in the file of its family, and its name here."""

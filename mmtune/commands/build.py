@@ -1,4 +1,4 @@
-"""``mmtune build``: write a data set."""
+"""``mmtune build``: write a data set, list the builders, verify what was built."""
 
 from __future__ import annotations
 
@@ -10,55 +10,107 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from data_builders import BUILDERS, get_builder
 from mmtune.errors import UserError
 
 SUMMARY = "Build data: images, records and benchmark files in their official formats."
 EXAMPLE = """
-mmtune build miniworld --out OUT/data
+mmtune build --list
 mmtune build miniworld --out OUT/data --seed 1 --train-scenes 20000 --workers 8
-mmtune build photos --out OUT/photos/data
+mmtune build programs --in OUT/data --out OUT/programs.jsonl
+mmtune build marked_objects --in OUT/data --image-root OUT/data/images --out OUT/marked.jsonl
+mmtune build --verify OUT/programs.jsonl --in OUT/data
 """
 
-SETTINGS = {
-    "seed": "same seed and counts, same files (default 0)",
-    "train-scenes": "scenes to train on (default 8000)",
-    "val-scenes": "scenes to validate on (default 200)",
-    "test-scenes": "scenes of the benchmarks (default 400)",
-    "workers": "processes (default: all cores)",
-}
-"""Whole numbers that a builder may take; their defaults are the builder's own."""
+SETTINGS: dict[str, tuple[type, str]] = {
+    "seed": (int, "same seed and settings, same files (default 0)"),
+    "train-scenes": (int, "miniworld: scenes to train on (default 8000)"),
+    "val-scenes": (int, "miniworld: scenes to validate on (default 200)"),
+    "test-scenes": (int, "miniworld: scenes of the benchmarks (default 400)"),
+    "count": (int, "pictures to draw (default 1000)"),
+    "limit": (int, "scenes to read at most (default: all)"),
+    "turns": (int, "most questions of one program in a record (default 4)"),
+    "mode": (str, "answers: short, choice (multiple), or both (default)"),
+    "names": (str, "a class name alone refers to an object if its class is 'exhaustive' (default) or"
+                   " 'annotated' once"),
+    "digits": (int, "of coordinates, which are ratios (default 2)"),
+    "image-root": (Path, "folder of the scenes' images, where a builder draws into copies"),
+    "workers": (int, "processes (default: all cores)"),
+}  # fmt: skip
+"""What a builder may take; the defaults are the builder's own."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``mmtune build``."""
-    parser.add_argument("builder", choices=list(BUILDERS), help="what to build")
-    parser.add_argument("--out", type=Path, required=True, help="folder to write to")
-    for name, meaning in SETTINGS.items():
-        parser.add_argument(f"--{name}", type=int, help=meaning)
+    parser.add_argument("builder", nargs="?", metavar="BUILDER", help="what to build, see --list")
+    parser.add_argument("--list", action="store_true", help="say of each builder what it needs and makes")
+    parser.add_argument("--verify", type=Path, metavar="RECORDS", help="recompute every answer of a file")
+    parser.add_argument(
+        "--in", dest="inputs", type=Path, nargs="+", metavar="PATH", help="scenes, or a miniworld folder"
+    )
+    parser.add_argument("--out", type=Path, help="file or folder to write to")
+    for name, (kind, meaning) in SETTINGS.items():
+        parser.add_argument(f"--{name}", type=kind, help=meaning)
 
 
-def run(args: argparse.Namespace) -> None:
-    """Build and say what is there."""
+def run(args: argparse.Namespace) -> int:
+    """Build and say what is there; exit status 2 where a record does not verify."""
+    if args.list:
+        return _list()
+    if args.verify is not None:
+        return _verify(args)
+    if args.builder is None:
+        raise UserError("No builder is named", fix="`mmtune build --list` shows them")
+    return _build(args)
+
+
+def _list() -> int:
+    from data_builders.builders import builders
+
+    width = max(map(len, builders()))
+    for builder in builders().values():
+        paper = f" ({builder.paper})" if builder.paper else ""
+        sys.stdout.write(f"{builder.name:<{width}}  {builder.makes}; needs {builder.needs}{paper}\n")
+    return 0
+
+
+def _verify(args: argparse.Namespace) -> int:
+    from data_builders.programs.building import verify_file
+
+    if not args.inputs:
+        raise UserError("Records are verified against scenes", "--in", "say where the scenes are")
+    done = verify_file(args.verify, args.inputs)
+    sys.stdout.write(f"{args.verify}: {done.counts['records']} records, {done.problems or 'all verified'}\n")
+    return 2 if done.problems else 0
+
+
+def _build(args: argparse.Namespace) -> int:
+    from data_builders.builders import get_builder
     from mmtune.progress import Progress
 
     builder = get_builder(args.builder)
-    settings = _settings(args, builder)
+    if args.out is None:
+        raise UserError(f"{args.builder} must know where to write", "--out", "name a file or a folder")
+    settings = _settings(args, builder.build)
     with Progress(None, f"build {args.builder}", unit="image") as progress:
 
         def show(done: int, total: int) -> None:
             progress.total = total
             progress.advance(done - progress.done)
 
-        built = builder(args.out, progress=show, **settings)
+        if "progress" in inspect.signature(builder.build).parameters:
+            settings["progress"] = show
+        built = builder.build(out=args.out, **settings)
     counts = ", ".join(f"{name} {count}" for name, count in built.counts.items())
     sys.stdout.write(f"{args.out}: {counts}\n")
+    if problems := getattr(built, "problems", ""):
+        sys.stderr.write(f"{args.out}: {problems}\n")
+    return 0
 
 
-def _settings(args: argparse.Namespace, builder: Callable[..., Any]) -> dict[str, int]:
+def _settings(args: argparse.Namespace, builder: Callable[..., Any]) -> dict[str, Any]:
     """The settings that were given, which the builder must take."""
     takes = inspect.signature(builder).parameters
-    settings: dict[str, int] = {}
+    settings: dict[str, Any] = {}
     for name in SETTINGS:
         key = name.replace("-", "_")
         value = getattr(args, key)
@@ -68,4 +120,9 @@ def _settings(args: argparse.Namespace, builder: Callable[..., Any]) -> dict[str
             settings[key] = value
     if "workers" in takes:
         settings.setdefault("workers", os.cpu_count() or 1)
+    if ("inputs" in takes) != bool(args.inputs):
+        fix = "say where its scenes are" if "inputs" in takes else "leave the option out"
+        raise UserError(f"{args.builder} {'needs' if 'inputs' in takes else 'has no'} input", "--in", fix)
+    if args.inputs:
+        settings["inputs"] = args.inputs
     return settings
