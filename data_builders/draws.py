@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import MutableSequence, Sequence
+from collections.abc import Iterator, MutableSequence, Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -67,6 +67,14 @@ class Draws:
         for last in range(len(items) - 1, 0, -1):
             other = below(last + 1)
             items[last], items[other] = items[other], items[last]
+
+    def in_random_order(self, items: Sequence[T]) -> Iterator[T]:
+        """The items one by one in random order; those that are not taken cost nothing."""
+        pool = list(items)
+        for left in range(len(pool), 0, -1):
+            place = self.below(left)
+            pool[place], pool[left - 1] = pool[left - 1], pool[place]
+            yield pool.pop()
 
     def sample(self, items: Sequence[T], count: int) -> list[T]:
         """``count`` different items in random order."""

@@ -94,10 +94,9 @@ EXISTS_ATTRIBUTE = Program(
 )
 
 
-def _with_attributes(views: Views, draws: Draws) -> Iterable[Arguments]:
-    found = [{"object": item.id} for item in views[0].objects if item.attributes]
-    draws.shuffle(found)
-    return found
+def _with_attributes(views: Views, draws: Draws) -> Iterator[Arguments]:
+    for item in draws.in_random_order([item for item in views[0].objects if item.attributes]):
+        yield {"object": item.id}
 
 
 def _solve_box(views: Views, arguments: Arguments) -> Solution | None:
@@ -136,9 +135,7 @@ ATTRIBUTE_BOX = Program(
 
 
 def _typed(views: Views, draws: Draws) -> Iterator[Arguments]:
-    items = [item for item in views[0].objects if item.attributes]
-    draws.shuffle(items)
-    for item in items:
+    for item in draws.in_random_order([item for item in views[0].objects if item.attributes]):
         kinds = list(dict.fromkeys(kind for value in item.attributes if (kind := type_of(value))))
         if kinds:
             yield {"object": item.id, "type": draws.choice(kinds)}

@@ -24,10 +24,8 @@ def _large_enough(view: View, item: SceneObject) -> bool:
 
 def _named(views: Views, draws: Draws) -> Iterator[Arguments]:
     view = views[0]
-    items = [item for item in view.objects if _large_enough(view, item)]
-    draws.shuffle(items)
-    for item in items:
-        if refer(view, item):
+    for item in draws.in_random_order(view.objects):
+        if refer(view, item) and _large_enough(view, item):
             yield {"object": item.id}
 
 

@@ -20,7 +20,7 @@ PAPER = "Inst-IT, Localized Symbolic Knowledge Distillation"
 _MOST_MARKS = 4
 _LEAST_SIDE = 0.06
 _MOST_OVERLAP = 0.3
-_QUESTIONS = 16
+_FORMS = ("what", "which", "attribute")
 
 Marks = Sequence[Sequence[str]]
 """[label, object id] of each mark; the label is a number or a color."""
@@ -29,10 +29,10 @@ Marks = Sequence[Sequence[str]]
 def _draw_marks(view: View, draws: Draws, labels: Sequence[str]) -> list[list[str]]:
     """Objects that are large enough and apart enough for their marks to be told apart."""
     chosen: list[SceneObject] = []
-    items = [item for item in view.objects if _large_enough(view, item)]
-    draws.shuffle(items)
-    for item in items:
-        if len(chosen) < _MOST_MARKS and all(overlap_share(item, other) < _MOST_OVERLAP for other in chosen):
+    for item in draws.in_random_order(view.objects):
+        if len(chosen) == _MOST_MARKS:
+            break
+        if _large_enough(view, item) and all(overlap_share(item, one) < _MOST_OVERLAP for one in chosen):
             chosen.append(item)
     return [[label, item.id] for label, item in zip(labels, chosen, strict=False)]
 
@@ -43,25 +43,28 @@ def _large_enough(view: View, item: SceneObject) -> bool:
 
 
 def _program(name: str, makes: str, labels: Sequence[str], calls: str) -> Program:
+    known = frozenset(labels)
+
     def propose(views: Views, draws: Draws) -> Iterator[Arguments]:
         view = views[0]
         marks = _draw_marks(view, draws, labels)
         if len(marks) < 2:
             return
-        for _ in range(_QUESTIONS):
-            form = draws.choice(("what", "which", "attribute", "relation"))
-            (label, _), (other, _) = draws.sample(marks, 2)
-            yield {"form": form, "marks": marks, "label": label} | (
-                {"other": other} if form == "relation" else {}
-            )
+        found: list[Arguments] = [{"form": form, "label": label} for label, _ in marks for form in _FORMS]
+        for label, one in marks:
+            for other, two in marks:
+                if (one, two) in view.relations:
+                    found.append({"form": "relation", "label": label, "other": other})
+        for arguments in draws.in_random_order(found):
+            yield {**arguments, "marks": marks}
 
     def solve(views: Views, arguments: Arguments) -> Solution | None:
         view = views[0]
+        form = form_of(arguments)
         marked = {label: view.by_id[item_id] for label, item_id in arguments["marks"]}
         item = marked[arguments["label"]]
-        if len(marked) < 2 or not set(marked) <= set(labels) or not _large_enough(view, item):
+        if len(marked) < 2 or not known.issuperset(marked) or not _large_enough(view, item):
             return None
-        form = form_of(arguments)
         if form == "relation":
             return _solve_relation(view, marked, arguments, calls)
         words = {"thing": calls.format(label=arguments["label"])}

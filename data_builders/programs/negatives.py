@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from data_builders.draws import Draws
-from data_builders.programs.attribute_types import in_order, type_of
+from data_builders.programs.attribute_types import in_order, opposites_of, type_of
 from data_builders.programs.attributes import type_word, wrong_values
 from data_builders.programs.base import Arguments, Program, Solution, Views, form_of
 from data_builders.programs.objects import absent_and_present
 from data_builders.programs.predicates import after_is, contradictions_of
-from data_builders.programs.referring import refer, refer_or_locate, same_box
+from data_builders.programs.referring import located, refer, refer_or_locate, same_box
 from data_builders.programs.relations import some_pairs
 from data_builders.programs.view import relation_id
 from data_builders.programs.words import HERE, SHOWN, a, join_words, phrasings
@@ -57,7 +57,7 @@ NEGATIVE_OBJECT = Program(
 
 
 def _values(views: Views, draws: Draws) -> list[Arguments]:
-    """For each object a true value and one that is wrong of it, which something else here may have."""
+    """For each object a true value, or one that is wrong of it and that something else here may have."""
     view = views[0]
     found: list[Arguments] = []
     for item in view.objects:
@@ -65,10 +65,14 @@ def _values(views: Views, draws: Draws) -> list[Arguments]:
             kind = type_of(value)
             if kind is None:
                 continue
-            found.append({"object": item.id, "value": value, "form": draws.choice(("ask", "correct"))})
-            if wrong := wrong_values(view, item, kind):
-                other = wrong[draws.below(min(3, len(wrong)))]
-                found.append({"object": item.id, "value": other, "form": draws.choice(("ask", "correct"))})
+            said: str | None = value
+            # As many untruths as truths, as far as anything is known to be wrong.
+            if (kind in view.exhaustive_attributes or opposites_of(value)) and draws.below(2):
+                wrong = wrong_values(view, item, kind)
+                said = wrong[draws.below(min(3, len(wrong)))] if wrong else None
+            if said:
+                form = "correct" if draws.below(2) else "ask"
+                found.append({"object": item.id, "value": said, "form": form})
     draws.shuffle(found)
     return found
 
@@ -80,9 +84,11 @@ def _solve_attribute(views: Views, arguments: Arguments) -> Solution | None:
     if not truth or not (value in truth or view.lacks(item, value)):
         return None
     thing = refer(view, item, kind or "")
-    if thing is None and same_box(view, item):
-        return None
-    words = {"thing": thing or refer_or_locate(view, item, kind or ""), "value": value}
+    if thing is None:
+        if same_box(view, item):
+            return None
+        thing = located(view, item)
+    words = {"thing": thing, "value": value}
     right = value in truth
     if form_of(arguments) == "ask":
         return Solution(_YES if right else _NO, (item.id,), words, (_NO if right else _YES,))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 
 from data_builders.draws import Draws
 from data_builders.programs.base import Arguments, Program, Solution, Views
@@ -18,11 +19,7 @@ _PAIRS = 24
 
 def some_pairs(view: View, draws: Draws) -> Iterator[tuple[str, str]]:
     """Related pairs in random order, at most two dozen of them."""
-    pairs = list(view.relations)
-    for _ in range(min(_PAIRS, len(pairs))):
-        place = draws.below(len(pairs))
-        pairs[place], pairs[-1] = pairs[-1], pairs[place]
-        yield pairs.pop()
+    yield from islice(draws.in_random_order(tuple(view.relations)), _PAIRS)
 
 
 def sayable(view: View, one: str, two: str) -> tuple[str, ...] | None:

@@ -250,7 +250,7 @@ def _solve_compare(views: Views, arguments: Arguments) -> Solution | None:
     if len(items) != 2 or len(views) != 2:
         return None
     kinds = _kinds(views, name)
-    values = [(view.values(item, kind)[0] for kind in kinds) for view, item in zip(views, items, strict=True)]
+    values = [[view.values(item, kind)[0] for kind in kinds] for view, item in zip(views, items, strict=True)]
     differing = [(one, two) for one, two in zip(*values, strict=True) if one != two]
     if not differing:
         return None
