@@ -114,14 +114,12 @@ def _solved(
         yield from ((arguments, solution) for arguments, solution in found if solution is not None)
 
 
-def _fair(
-    solved: list[tuple[Any, Solution]], draws: Draws, turns: int
-) -> list[tuple[dict[str, Any] | Arguments, Solution]]:
+def _fair(solved: list[tuple[Any, Solution]], draws: Draws, turns: int) -> list[tuple[Any, Solution]]:
     """Draw an answer, each equally likely, then a question with it, until there are enough."""
     by_answer: dict[str, list[tuple[Any, Solution]]] = {}
     for pair in solved:
         by_answer.setdefault(pair[1].side or pair[1].answer, []).append(pair)
-    chosen = []
+    chosen: list[tuple[Any, Solution]] = []
     # With one answer left, all that follow would have it, and the last ones asked would be no riddle.
     while len(by_answer) > 1 and len(chosen) < turns:
         answer = draws.choice(sorted(by_answer))

@@ -21,17 +21,17 @@ _EXCLUSIVE = frozenset({"color", "material", "shape", "pattern"})
 _NEAR = tuple(
     frozenset(group.split(", "))
     for group in (
-        "red, maroon", "maroon, brown, purple", "pink, red", "pink, purple, violet", "gray, grey, silver",
-        "white, cream, beige", "white, silver", "tan, brown, beige, cream",
-        "yellow, gold, blonde, tan, cream",
-        "orange, gold, tan", "teal, turquoise, green, blue", "metal, stainless steel", "wooden, wicker",
-        "stone, marble, brick, concrete, tiled", "ceramic, tiled, stone, glass",
-        "cloth, denim, leather",
-        "plastic, rubber, glass", "round, circular, oval, curved", "square, rectangular", "flat, straight",
-        "flat, round, circular, oval, square, rectangular, triangular",
-        "striped, plaid, checkered, patterned",
-        "floral, patterned", "spotted, patterned",
-        "straight, square, rectangular, triangular",
+        "red, maroon", "maroon, brown", "maroon, purple", "red, pink", "pink, violet", "pink, purple",
+        "purple, violet", "gray, grey, silver", "white, cream, beige", "white, silver", "tan, brown",
+        "tan, beige, cream", "yellow, gold, blonde", "blonde, tan", "yellow, cream", "orange, gold",
+        "teal, turquoise, green", "teal, turquoise, blue", "metal, stainless steel", "wooden, wicker",
+        "stone, marble", "stone, brick", "stone, concrete", "brick, concrete", "brick, tiled", "stone, tiled",
+        "marble, tiled", "ceramic, tiled", "ceramic, stone", "ceramic, glass", "cloth, denim",
+        "cloth, leather", "plastic, rubber", "plastic, glass", "round, circular, oval, curved",
+        "square, rectangular",
+        "flat, straight", "flat, round", "flat, circular", "flat, oval", "flat, square", "flat, rectangular",
+        "flat, triangular", "striped, plaid, checkered, patterned", "floral, patterned", "spotted, patterned",
+        "straight, square", "straight, rectangular", "straight, triangular",
     )
 )  # fmt: skip
 """Values that people use of the same thing, so that none of them is wrong where another one is annotated."""

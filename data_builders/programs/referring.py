@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from itertools import combinations
 
 from data_builders.programs.attribute_types import in_order, type_of
@@ -52,9 +51,9 @@ def refer_or_locate(view: View, item: SceneObject, without: str = "") -> str:
     return refer(view, item, without) or located(view, item)
 
 
-def described(item: SceneObject, without: Iterable[str] = ()) -> str:
+def described(item: SceneObject) -> str:
     """The object with its attributes and no article, as "large red star"."""
-    return " ".join((*in_order(tuple(v for v in item.attributes if type_of(v) not in without)), item.name))
+    return " ".join((*in_order(item.attributes), item.name))
 
 
 def box_text(view: View, item: SceneObject) -> str:

@@ -143,7 +143,8 @@ def _relation_program(name: str, has: bool) -> Program:
     def solve(views: Views, arguments: Arguments) -> Solution | None:
         predicate = arguments["predicate"]
         phrase = after_is(predicate)
-        states, evidence = [], []
+        states: list[bool] = []
+        evidence: list[str] = []
         for place, view in enumerate(views):
             one, two = single(view, arguments["subject"]), single(view, arguments["object"])
             if one is None or two is None or one is two:

@@ -86,7 +86,7 @@ class View:
     def holds(self, one: str, predicate: str, two: str) -> bool:
         """Whether a relation is annotated, and nothing that contradicts it."""
         found = self.relations.get((one, two))
-        return bool(found) and predicate in found and not self._contradicted(one, predicate, two)
+        return found is not None and predicate in found and not self._contradicted(one, predicate, two)
 
     def denies(self, one: str, predicate: str, two: str) -> bool:
         """Whether it is certain that a relation does not hold: one that excludes it is annotated."""

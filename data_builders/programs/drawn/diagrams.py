@@ -207,8 +207,8 @@ def _work_parallel(n: Numbers) -> Worked:
     angle = n["angle"]
     first = "g and h are parallel, so that the line makes the same angles with both."
     if n["ask"] == "same":
-        steps = (first, f"x lies where the angle of {angle}° lies, so x is {angle}°.")
-        return "the angle x", steps, f"{angle}°", _wrong(angle, 180 - angle, abs(90 - angle), unit="°")
+        same = (first, f"x lies where the angle of {angle}° lies, so x is {angle}°.")
+        return "the angle x", same, f"{angle}°", _wrong(angle, 180 - angle, abs(90 - angle), unit="°")
     steps = (
         first,
         f"x and an angle of {angle}° lie beside each other on a straight line.",

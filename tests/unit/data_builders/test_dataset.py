@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-import data_builders
+from data_builders.builders import get_builder
 from data_builders.miniworld import blocks, dataset
 from data_builders.miniworld.dataset import build
 from data_builders.miniworld.questions import verify
@@ -168,9 +168,9 @@ def test_a_folder_that_cannot_be_made_is_one_clear_sentence(tmp_path) -> None:
 
 
 def test_builders_are_found_by_name() -> None:
-    assert data_builders.get_builder("miniworld") is dataset.build
+    assert get_builder("miniworld").build is dataset.build
     with pytest.raises(UserError, match="unknown builder 'coco'"):
-        data_builders.get_builder("coco")
+        get_builder("coco")
 
 
 def test_the_package_names_what_is_public() -> None:
