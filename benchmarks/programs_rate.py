@@ -8,7 +8,7 @@ table lets a class that is annotated once be called by its name alone, as other 
 ``--other`` times another generator beside it: a command that reads the graphs (``{graphs}``, JSON in
 ProVision's layout) and writes one question-answer pair a line.
 
-Run: python benchmarks/programs_rate.py [--graphs 1000] [--other "python their_script.py {graphs}"]
+Run: python benchmarks/programs_rate.py [--graphs 256] [--other "python their_script.py {graphs}"]
 """
 
 from __future__ import annotations
@@ -199,20 +199,24 @@ def scene_of(name: str, row: dict[str, Any]) -> Scene:
     return Scene(name, image, found["width"], found["height"], objects, relations, licence="CC-BY-4.0")
 
 
-def measure(title: str, scenes: list[Scene], settings: Settings) -> None:
-    """Print the rate of all programs together, by wall clock and by processor time."""
-    wall, processor = time.perf_counter(), time.process_time()
-    pairs: Counter[str] = Counter()
-    records = 0
-    for first in range(0, len(scenes), 64):
-        for record in records_of_block(scenes[first : first + 64], PROGRAMS.values(), settings):
-            pairs[record.meta["builder"]] += len(record.turns) // 2
-            records += 1
-    wall, processor = time.perf_counter() - wall, time.process_time() - processor
-    total = pairs.total()
-    each = total / len(scenes)
-    print(f"{title}: {total} pairs in {records} records of {len(pairs)} programs, {each:.0f} a graph")
-    print(f"  {total / wall:,.0f} pairs/s by wall clock, {total / processor:,.0f} of processor time")
+def measure(title: str, scenes: list[Scene], settings: Settings, rounds: int = 5) -> None:
+    """Print the rate of all programs together: the best of some rounds, since others may use the machine."""
+    best = (0.0, 0.0)
+    for _ in range(rounds):
+        wall, processor = time.perf_counter(), time.process_time()
+        pairs: Counter[str] = Counter()
+        records = 0
+        for first in range(0, len(scenes), 64):
+            for record in records_of_block(scenes[first : first + 64], PROGRAMS.values(), settings):
+                pairs[record.meta["builder"]] += len(record.turns) // 2
+                records += 1
+        wall, processor = time.perf_counter() - wall, time.process_time() - processor
+        best = max(best[0], pairs.total() / wall), max(best[1], pairs.total() / processor)
+    each = pairs.total() / len(scenes)
+    print(f"{title}: {pairs.total()} pairs in {records} records of {len(pairs)} programs, {each:.0f} a graph")
+    print(
+        f"  {best[0]:,.0f} pairs/s by wall clock, {best[1]:,.0f} of processor time (best of {rounds} rounds)"
+    )
 
 
 def main() -> None:
@@ -220,7 +224,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--graphs", type=int, default=1000)
+    parser.add_argument("--graphs", type=int, default=256)
     parser.add_argument("--turns", type=int, default=16, help="most questions of a program about a graph")
     parser.add_argument("--other", help="a command that reads {graphs} and writes one pair a line")
     args = parser.parse_args()
@@ -232,7 +236,7 @@ def main() -> None:
         f"{len(scenes)} graphs of {sum(sizes[0]) / len(scenes):.0f} objects, {attributes:.0f} attributes,"
         f" {sum(sizes[1]) / len(scenes):.0f} relations"
     )
-    measure("warm-up", scenes[:64], Settings(turns=args.turns))
+    measure("warm-up", scenes[:64], Settings(turns=args.turns), rounds=1)
     measure("sound by annotation alone", scenes, Settings(turns=args.turns))
     measure(
         "a class annotated once is called by its name", scenes, Settings(turns=args.turns, names="annotated")

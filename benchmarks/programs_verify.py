@@ -17,6 +17,7 @@ import re
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -33,6 +34,7 @@ from data_builders.programs.verifying import verify
 from data_builders.scenes import Scene
 from mmtune.records import ImageRef, Record
 
+STEP = 4 * BLOCK
 NUMBERS = ("exists_object", "exists_attribute", "count_object", "count_attribute_object")
 PRESENCE = ("negative_object",)
 SELECTION = ("has_object", "has_not_object", "has_attributed_object", "has_not_attributed_object")
@@ -53,11 +55,16 @@ class Tally:
     mutated: int = 0
     missed: list[str] = field(default_factory=list)
 
+    def add(self, other: Tally) -> None:
+        """Count the other one's, too."""
+        for name in self.__dataclass_fields__:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
 
-def miniworld_scenes(count: int, seed: int = 0) -> list[Scene]:
+
+def miniworld_scenes(numbers: Iterable[int], seed: int = 0) -> list[Scene]:
     """Scenes with masks, as the programs get them from a miniworld folder."""
     world = World(seed=seed)
-    scenes = (world.scene(index) for index in range(count))
+    scenes = (world.scene(index) for index in numbers)
     return [with_masks(scene).with_image(ImageRef(f"{scene.id}.png")) for scene in scenes]
 
 
@@ -157,18 +164,20 @@ def mutated(record: Record, scenes: dict[str, Scene], seed: int) -> Record:
 
 def main(count: int = 5000) -> None:
     """Print the figures and the first of whatever is wrong."""
-    scenes = miniworld_scenes(count)
     start = time.process_time()
-    tally = check(scenes, Settings())
-    print(f"{tally.scenes} scenes, {tally.records} records, {tally.answers.total()} answers")
-    print(f"of {len(tally.answers)} programs; fewest: {tally.answers.most_common()[-6:]}")
-    good = 1 - len(tally.unverified) / tally.records
+    total = Tally()
+    for first in range(0, count, STEP):
+        total.add(check(miniworld_scenes(range(first, min(first + STEP, count))), Settings()))
+        print(f"{total.scenes} of {count} scenes", file=sys.stderr)
+    print(f"{total.scenes} scenes, {total.records} records, {total.answers.total()} answers")
+    print(f"of {len(total.answers)} programs; fewest: {total.answers.most_common()[-6:]}")
+    good = 1 - len(total.unverified) / total.records
     print(f"verified: {good:.4%}")
-    print(f"audited {tally.audited} negatives, numbers and choices: {len(tally.unsound)} unsound")
-    caught = 1 - len(tally.missed) / tally.mutated
-    print(f"mutated answers caught: {caught:.4%} of {tally.mutated}")
+    print(f"audited {total.audited} negatives, numbers and choices: {len(total.unsound)} unsound")
+    caught = 1 - len(total.missed) / total.mutated
+    print(f"mutated answers caught: {caught:.4%} of {total.mutated}")
     print(f"{time.process_time() - start:.0f} s of processor time for all of it")
-    for wrong in (*tally.unverified[:5], *tally.unsound[:5], *tally.missed[:5]):
+    for wrong in (*total.unverified[:5], *total.unsound[:5], *total.missed[:5]):
         print(f"  {wrong}")
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, MutableSequence, Sequence
+from collections.abc import Hashable, Iterator, MutableSequence, Sequence
 from typing import TypeVar
 
 import numpy as np
 
 T = TypeVar("T")
+H = TypeVar("H", bound=Hashable)
 _WORD = 2**64
 
 
@@ -72,9 +73,20 @@ class Draws:
         """The items one by one in random order; those that are not taken cost nothing."""
         pool = list(items)
         for left in range(len(pool), 0, -1):
-            place = self.below(left)
-            pool[place], pool[left - 1] = pool[left - 1], pool[place]
+            if not self._buffer:
+                self._fill()
+            place = (self._buffer.pop() * left) >> 64
+            pool[place], pool[-1] = pool[-1], pool[place]
             yield pool.pop()
+
+    def distinct_samples(self, items: Sequence[H], count: int, tries: int) -> Iterator[list[H]]:
+        """At most ``tries`` samples, no two of which hold the same items."""
+        seen: set[frozenset[H]] = set()
+        for _ in range(tries):
+            found = self.sample(items, count)
+            if frozenset(found) not in seen:
+                seen.add(frozenset(found))
+                yield found
 
     def sample(self, items: Sequence[T], count: int) -> list[T]:
         """``count`` different items in random order."""

@@ -93,18 +93,7 @@ def _solved(
 ) -> Iterable[tuple[dict[str, Any] | Arguments, Solution]]:
     proposed = islice(program.propose(views, draws), MOST_PROPOSED)
     if not program.together:
-        tried: set[tuple[object, ...]] = set()
         for arguments in proposed:
-            # The same things in another order would be the same question again.
-            key = tuple(
-                [
-                    tuple(sorted(map(str, value))) if type(value) is list else value
-                    for value in arguments.values()
-                ]
-            )
-            if key in tried:
-                continue
-            tried.add(key)
             solution = program.solve(views, arguments)
             if solution is not None:
                 yield arguments, solution

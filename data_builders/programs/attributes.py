@@ -10,7 +10,7 @@ from data_builders.programs.attribute_types import TYPES, in_order, opposites_of
 from data_builders.programs.base import Arguments, Program, Solution, Views
 from data_builders.programs.objects import PAPER, near_numbers
 from data_builders.programs.referring import box_text, same_box
-from data_builders.programs.view import View
+from data_builders.programs.view import View, tells_all_attributes
 from data_builders.programs.words import HERE, SHOWN, countable, join_words, phrasings, plural
 from data_builders.scenes import SceneObject
 
@@ -90,6 +90,7 @@ EXISTS_ATTRIBUTE = Program(
     },
     propose=_propose_number,
     solve=_solve_number,
+    possible=tells_all_attributes,
     fair=True,
 )
 

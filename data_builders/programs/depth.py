@@ -14,6 +14,7 @@ from data_builders.programs.base import Arguments, Program, Solution, Views
 from data_builders.programs.objects import PAPER, apart_items, three_apart
 from data_builders.programs.points import draw_point, owner, point_words
 from data_builders.programs.referring import refer
+from data_builders.programs.view import has_depth, has_masks
 from data_builders.programs.words import HERE, SHOWN, join_words, phrasings
 
 _TRIES = 6
@@ -61,6 +62,7 @@ def _point_program(name: str, closer: bool) -> Program:
         phrasings=_nearness(word, most, "point"),
         propose=propose,
         solve=solve,
+        possible=has_masks,
     )
 
 
@@ -68,8 +70,7 @@ def _object_program(name: str, closer: bool) -> Program:
     word, most = ("closer", "closest") if closer else ("farther", "farthest")
 
     def propose(views: Views, draws: Draws) -> Iterator[Arguments]:
-        if any(item.depth is not None for item in views[0].objects):
-            yield from three_apart(views[0], draws)
+        yield from three_apart(views[0], draws)
 
     def solve(views: Views, arguments: Arguments) -> Solution | None:
         found = apart_items(views[0], arguments["objects"])
@@ -92,6 +93,7 @@ def _object_program(name: str, closer: bool) -> Program:
         phrasings=_nearness(word, most, "object"),
         propose=propose,
         solve=solve,
+        possible=has_depth,
     )
 
 
@@ -160,6 +162,7 @@ def _anchor_program(name: str, closer: bool) -> Program:
         },
         propose=propose,
         solve=solve,
+        possible=has_depth,
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from data_builders.draws import Draws
 from data_builders.programs.base import Arguments, Program, Solution, Views
 from data_builders.programs.referring import box_text, described, overlap_share, point_text, refer, same_box
-from data_builders.programs.view import View
+from data_builders.programs.view import View, can_name
 from data_builders.programs.words import HERE, SHOWN, a, phrasings
 from data_builders.scenes import SceneObject
 
@@ -65,6 +65,7 @@ GROUNDING_BOX = Program(
     },
     propose=_named,
     solve=_solve_box,
+    possible=can_name,
 )
 
 
@@ -92,6 +93,7 @@ GROUNDING_PHRASE = Program(
     },
     propose=_named,
     solve=_solve_phrase,
+    possible=can_name,
 )
 
 
@@ -135,6 +137,7 @@ LABEL_CURRICULUM = Program(
     },
     propose=_curriculum,
     solve=_solve_curriculum,
+    possible=can_name,
     together=True,
 )
 GROUNDING_PROGRAMS = (GROUNDING_BOX, GROUNDING_PHRASE, LABEL_CURRICULUM)

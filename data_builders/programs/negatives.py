@@ -16,7 +16,7 @@ from data_builders.programs.objects import absent_and_present
 from data_builders.programs.predicates import after_is, contradictions_of
 from data_builders.programs.referring import located, refer, refer_or_locate, same_box
 from data_builders.programs.relations import some_pairs
-from data_builders.programs.view import relation_id
+from data_builders.programs.view import is_related, relation_id, tells_all
 from data_builders.programs.words import HERE, SHOWN, a, join_words, phrasings
 
 PAPER = "Robin3D's RIG, POPE"
@@ -52,6 +52,7 @@ NEGATIVE_OBJECT = Program(
     },
     propose=_classes,
     solve=_solve_object,
+    possible=tells_all,
     fair=True,
 )
 
@@ -178,6 +179,7 @@ NEGATIVE_RELATION = Program(
     },
     propose=_relations,
     solve=_solve_relation,
+    possible=is_related,
     fair=True,
 )
 
@@ -221,6 +223,7 @@ FALSE_PREMISE = Program(
     },
     propose=_premises,
     solve=_solve_premise,
+    possible=tells_all,
     fair=True,
 )
 NEGATIVE_PROGRAMS = (NEGATIVE_OBJECT, NEGATIVE_ATTRIBUTE, NEGATIVE_RELATION, FALSE_PREMISE)

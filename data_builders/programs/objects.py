@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from data_builders.draws import Draws
 from data_builders.programs.base import Arguments, Program, Solution, Views
 from data_builders.programs.referring import overlap_share, refer
-from data_builders.programs.view import View
+from data_builders.programs.view import View, can_name, tells_all
 from data_builders.programs.words import HERE, SHOWN, countable, join_words, phrasings, plural
 from data_builders.scenes import SceneObject
 
@@ -62,6 +62,7 @@ EXISTS_OBJECT = Program(
     },
     propose=_propose_number,
     solve=_solve_number,
+    possible=tells_all,
     fair=True,
 )
 
@@ -72,8 +73,8 @@ def _frequency_program(name: str, word: str, pick: Callable[[Iterable[int]], int
         present = [name for name in view.by_name if name in view.exhaustive]
         if len(present) < 2:
             return
-        for _ in range(_TRIES):
-            yield {"classes": draws.sample(present, min(_LISTED, len(present)))}
+        for found in draws.distinct_samples(present, min(_LISTED, len(present)), _TRIES):
+            yield {"classes": found}
 
     def solve(views: Views, arguments: Arguments) -> Solution | None:
         view, names = views[0], arguments["classes"]
@@ -107,6 +108,7 @@ def _frequency_program(name: str, word: str, pick: Callable[[Iterable[int]], int
         },
         propose=propose,
         solve=solve,
+        possible=tells_all,
     )
 
 
@@ -159,6 +161,7 @@ def _outermost_program(name: str, words: tuple[str, str], axis: int, sign: int) 
         },
         propose=propose,
         solve=solve,
+        possible=can_name,
     )
 
 
@@ -167,8 +170,8 @@ def three_apart(view: View, draws: Draws) -> Iterator[Arguments]:
     named = [item.id for item in view.objects if refer(view, item)]
     if len(named) < 2:
         return
-    for _ in range(_TRIES):
-        yield {"objects": draws.sample(named, min(_LISTED, len(named)))}
+    for found in draws.distinct_samples(named, min(_LISTED, len(named)), _TRIES):
+        yield {"objects": found}
 
 
 def apart_items(view: View, ids: list[str]) -> tuple[list[SceneObject], list[str]] | None:

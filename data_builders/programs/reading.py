@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from data_builders.draws import Draws
 from data_builders.programs.base import Arguments, Program, Solution, Views
 from data_builders.programs.referring import box_text, same_box
-from data_builders.programs.view import View
+from data_builders.programs.view import View, has_text
 from data_builders.programs.words import SHOWN, phrasings
 from data_builders.scenes import SceneObject
 
@@ -68,6 +68,7 @@ OCR_READING = Program(
     },
     propose=_propose_all,
     solve=_solve_all,
+    possible=has_text,
 )
 
 
@@ -107,6 +108,7 @@ TEXT_IN_BOX = Program(
     },
     propose=_written,
     solve=_solve_box,
+    possible=has_text,
 )
 
 
@@ -139,5 +141,6 @@ TEXT_WHERE = Program(
     },
     propose=_written,
     solve=_solve_where,
+    possible=has_text,
 )
 READING_PROGRAMS = (OCR_READING, TEXT_IN_BOX, TEXT_WHERE)

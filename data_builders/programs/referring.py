@@ -83,7 +83,7 @@ def same_box(view: View, item: SceneObject) -> bool:
         for other in view.objects:
             text = box_text(view, other)
             view.boxes[text] = view.boxes.get(text, 0) + 1
-    return view.boxes[box_text(view, item)] > 1
+    return view.boxes[view.box_texts[item.id]] > 1
 
 
 def overlap_share(one: SceneObject, two: SceneObject) -> float:

@@ -10,7 +10,7 @@ from data_builders.programs.base import Arguments, Program, Solution, Views
 from data_builders.programs.objects import PAPER
 from data_builders.programs.predicates import after_is, contradictions_of
 from data_builders.programs.referring import box_text, refer, refer_or_locate, same_box
-from data_builders.programs.view import View, relation_id
+from data_builders.programs.view import View, can_name_related, is_related, relation_id
 from data_builders.programs.words import HERE, SHOWN, capital, join_words, phrasings
 
 _LISTED = 3
@@ -86,6 +86,7 @@ EXISTS_RELATION = Program(
     phrasings={"ask": _HOW},
     propose=_pairs,
     solve=_solve_named,
+    possible=can_name_related,
 )
 RELATION_BOX = Program(
     name="relation_box",
@@ -95,6 +96,7 @@ RELATION_BOX = Program(
     phrasings={"ask": _HOW},
     propose=_pairs,
     solve=_solve_boxes,
+    possible=is_related,
 )
 
 
@@ -154,5 +156,6 @@ HEAD_RELATION = Program(
     },
     propose=_propose_head,
     solve=_solve_head,
+    possible=can_name_related,
 )
 RELATION_PROGRAMS = (EXISTS_RELATION, RELATION_BOX, HEAD_RELATION)

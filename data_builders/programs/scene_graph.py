@@ -12,7 +12,7 @@ from data_builders.programs.objects import PAPER
 from data_builders.programs.predicates import after_is, contradictions_of
 from data_builders.programs.referring import described, refer, refer_or_locate, same_box
 from data_builders.programs.relations import sayable, some_pairs
-from data_builders.programs.view import View, relation_id
+from data_builders.programs.view import View, can_name_related, is_related, relation_id
 from data_builders.programs.words import HERE, SHOWN, a, capital, join_words, phrasings
 from data_builders.scenes import SceneObject
 
@@ -82,6 +82,7 @@ GRAPH_OBJECT = Program(
     },
     propose=_propose_object,
     solve=_solve_object,
+    possible=can_name_related,
 )
 
 
@@ -142,6 +143,7 @@ GRAPH_RELATION = Program(
     },
     propose=_propose_chain,
     solve=_solve_chain,
+    possible=is_related,
 )
 
 
@@ -186,6 +188,7 @@ GRAPH_ATTRIBUTE = Program(
     },
     propose=_propose_attribute,
     solve=_solve_attribute,
+    possible=is_related,
 )
 
 
@@ -222,5 +225,6 @@ GRAPH_CAPTION = Program(
     },
     propose=_propose_caption,
     solve=_solve_caption,
+    possible=is_related,
 )
 SCENE_GRAPH_PROGRAMS = (GRAPH_OBJECT, GRAPH_RELATION, GRAPH_ATTRIBUTE, GRAPH_CAPTION)

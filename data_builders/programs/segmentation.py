@@ -8,6 +8,7 @@ from data_builders.draws import Draws
 from data_builders.programs.base import Arguments, Program, Solution, Views
 from data_builders.programs.objects import PAPER
 from data_builders.programs.points import draw_point, owner, point_words
+from data_builders.programs.view import has_masks
 from data_builders.programs.words import HERE, join_words, phrasings
 
 _TRIES = 6
@@ -71,6 +72,7 @@ def _point_program(name: str, makes: str, same: bool) -> Program:
         },
         propose=propose,
         solve=solve,
+        possible=has_masks,
     )
 
 

@@ -85,18 +85,3 @@ def single_names(views: Views) -> list[str]:
     """Classes of which every image has exactly one, in a fixed order."""
     names = set(views[0].by_name).intersection(*(view.by_name for view in views[1:]))
     return sorted(name for name in names if all(single(view, name) for view in views))
-
-
-def tells_all(view: View) -> bool:
-    """Whether some class is exhaustively annotated."""
-    return bool(view.exhaustive)
-
-
-def tells_all_attributes(view: View) -> bool:
-    """Whether some class and some type of attribute are exhaustively annotated."""
-    return bool(view.exhaustive) and bool(view.exhaustive_attributes)
-
-
-def can_name_related(view: View) -> bool:
-    """Whether objects can be called by their names alone, and some are related."""
-    return bool(view.relations) and (bool(view.exhaustive) or view.names == "annotated")

@@ -10,7 +10,6 @@ from data_builders.programs.predicates import after_is, contradictions_of
 from data_builders.programs.several import (
     MOST,
     PAPER,
-    can_name_related,
     image_name,
     instances,
     instances_with,
@@ -21,9 +20,8 @@ from data_builders.programs.several import (
     shared_classes,
     single,
     single_names,
-    tells_all,
 )
-from data_builders.programs.view import relation_id
+from data_builders.programs.view import can_name_related, relation_id, tells_all
 from data_builders.programs.words import a, phrasings, plural
 from data_builders.scenes import SceneObject
 

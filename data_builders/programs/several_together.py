@@ -13,7 +13,6 @@ from data_builders.programs.predicates import after_is, contradictions_of
 from data_builders.programs.several import (
     MOST,
     PAPER,
-    can_name_related,
     image_name,
     instances,
     instances_with,
@@ -23,10 +22,8 @@ from data_builders.programs.several import (
     shared_classes,
     single,
     single_names,
-    tells_all,
-    tells_all_attributes,
 )
-from data_builders.programs.view import relation_id
+from data_builders.programs.view import can_name_related, relation_id, tells_all, tells_all_attributes
 from data_builders.programs.words import capital, countable, join_words, phrasings, plural
 
 _LISTED = 4
@@ -40,8 +37,8 @@ def _propose_common(views: Views, draws: Draws) -> Iterator[Arguments]:
     names = shared_classes(views)
     if len(names) < 2:
         return
-    for _ in range(_TRIES):
-        yield {"classes": draws.sample(names, min(_LISTED, len(names)))}
+    for found in draws.distinct_samples(names, min(_LISTED, len(names)), _TRIES):
+        yield {"classes": found}
 
 
 def _solve_common(views: Views, arguments: Arguments) -> Solution | None:

@@ -117,3 +117,43 @@ class View:
 def relation_id(one: str, predicate: str, two: str) -> str:
     """How evidence names a relation, which has no id of its own: ``subject|predicate|object``."""
     return f"{one}|{predicate}|{two}"
+
+
+def tells_all(view: View) -> bool:
+    """Whether some class is exhaustively annotated."""
+    return bool(view.exhaustive)
+
+
+def tells_all_attributes(view: View) -> bool:
+    """Whether some class and some type of attribute are exhaustively annotated."""
+    return bool(view.exhaustive) and bool(view.exhaustive_attributes)
+
+
+def can_name(view: View) -> bool:
+    """Whether objects may be called by their names alone."""
+    return bool(view.exhaustive) or view.names == "annotated"
+
+
+def can_name_related(view: View) -> bool:
+    """Whether objects may be called by their names alone, and some are related."""
+    return bool(view.relations) and can_name(view)
+
+
+def is_related(view: View) -> bool:
+    """Whether some objects are related."""
+    return bool(view.relations)
+
+
+def has_text(view: View) -> bool:
+    """Whether some text is annotated."""
+    return any(item.text for item in view.objects)
+
+
+def has_masks(view: View) -> bool:
+    """Whether some object has a mask."""
+    return any(item.mask is not None for item in view.objects)
+
+
+def has_depth(view: View) -> bool:
+    """Whether objects may be called by their names, and the depth of some is known."""
+    return can_name(view) and any(item.depth is not None for item in view.objects)

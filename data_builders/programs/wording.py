@@ -23,7 +23,9 @@ LAYOUTS: tuple[tuple[str, str, bool], ...] = (
     ("{question}\nWhich is right?\n{lines}", "\n", False),
 )
 """How a multiple-choice question is laid out, what stands between options, whether a letter is the answer."""
-MARKS = ("{letter}. {option}", "({letter}) {option}")
+MARKS = (("", ". "), ("(", ") "))
+"""What stands before and after an option's letter."""
+_LETTERS = "ABCD"
 STYLES = len(LAYOUTS) * len(MARKS)
 
 
@@ -84,13 +86,11 @@ def word(program: Program, arguments: Arguments, solution: Solution) -> Asked:
 
 
 def _lay_out(question: str, options: Sequence[str], right: str, style: int) -> tuple[str, str]:
-    mark, (layout, between, letter_alone) = MARKS[style % len(MARKS)], LAYOUTS[style // len(MARKS)]
-    marked = [
-        mark.format(letter=chr(ord("A") + place), option=option) for place, option in enumerate(options)
-    ]
+    (before, after), (layout, between, letter_alone) = MARKS[style % len(MARKS)], LAYOUTS[style // len(MARKS)]
+    marked = [f"{before}{letter}{after}{option}" for letter, option in zip(_LETTERS, options, strict=False)]
     text = layout.replace("{question}", question, 1).replace("{lines}", between.join(marked), 1)
     place = options.index(right)
-    return text, chr(ord("A") + place) if letter_alone else marked[place]
+    return text, _LETTERS[place] if letter_alone else marked[place]
 
 
 def _phrasings(program: Program, arguments: Mapping[str, Any]) -> tuple[str, ...]:
