@@ -21,8 +21,8 @@ class Solution:
 
     Args:
         answer: as the model should give it.
-        evidence: ids of objects and relations that it rests on; with the image's place and a colon before
-            each, where there are several images; empty where it rests on there being none.
+        evidence: ids of objects and relations that it rests on; with the image's place (from 0) and a colon
+            before each, where there are several images; empty where it rests on there being none.
         words: what the phrasing's fields are filled with.
         wrong: answers that are certainly wrong; a multiple-choice question takes its options from them.
         side: what a fair program asks equally often, where that is not the answer itself.

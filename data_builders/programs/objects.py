@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from itertools import combinations
 
 from data_builders.draws import Draws
 from data_builders.programs.base import Arguments, Program, Solution, Views
-from data_builders.programs.referring import overlap_share, refer
+from data_builders.programs.referring import named_apart, overlap_share, refer
 from data_builders.programs.view import View, can_name, tells_all
 from data_builders.programs.words import HERE, SHOWN, countable, join_words, phrasings, plural
 from data_builders.scenes import SceneObject
@@ -167,7 +168,7 @@ def _outermost_program(name: str, words: tuple[str, str], axis: int, sign: int) 
 
 def three_apart(view: View, draws: Draws) -> Iterator[Arguments]:
     """Sets of three (or the only two) objects that can be named apart, in the order of naming."""
-    named = [item.id for item in view.objects if refer(view, item)]
+    named = [item.id for item in named_apart(view)]
     if len(named) < 2:
         return
     for found in draws.distinct_samples(named, min(_LISTED, len(named)), _TRIES):
@@ -177,13 +178,11 @@ def three_apart(view: View, draws: Draws) -> Iterator[Arguments]:
 def apart_items(view: View, ids: list[str]) -> tuple[list[SceneObject], list[str]] | None:
     """Objects and their phrases, where each can be named apart and no two overlap; else None."""
     items = [view.by_id[item_id] for item_id in ids]
-    phrases = [phrase for item in items if (phrase := refer(view, item))]
-    if len(set(ids)) < 2 or len(phrases) < len(items) or len(set(ids)) < len(ids):
-        return None
-    for place, one in enumerate(items):
-        if any(overlap_share(one, two) > 0 for two in items[:place]):
+    for one, two in combinations(items, 2):
+        if one is two or overlap_share(one, two) > 0:
             return None
-    return items, phrases
+    phrases = [phrase for item in items if (phrase := refer(view, item))]
+    return (items, phrases) if len(phrases) == len(items) > 1 else None
 
 
 LEFT_MOST = _outermost_program("left_most_object", ("furthest to the left", "leftmost"), 0, -1)

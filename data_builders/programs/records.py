@@ -40,12 +40,21 @@ def record_of(
     }
     meta: dict[str, Any] = {
         "builder": program.name,
-        "evidence": {"scenes": ids, "turns": [list(found.evidence) for found in asked]},
+        "evidence": {"scenes": ids, "turns": [evidence_of(found.evidence, ids) for found in asked]},
         "arguments": arguments,
-        "licence": " AND ".join(dict.fromkeys(scene.licence for scene in scenes if scene.licence)),
+        # One picture of unknown licence makes the whole record's unknown.
+        "licence": " AND ".join(dict.fromkeys(scene.licence or "unknown" for scene in scenes)),
         "source": ", ".join(dict.fromkeys(_source(scene) for scene in scenes)),
     }
     return Record(record_id, tuple(turns), images, meta)
+
+
+def evidence_of(evidence: Sequence[str], scene_ids: Sequence[str]) -> list[str]:
+    """Evidence as a record names it: an id alone where there is one scene, else ``scene/id``."""
+    if len(scene_ids) == 1:
+        return list(evidence)
+    split = (item.partition(":") for item in evidence)
+    return [f"{scene_ids[int(place)]}/{item_id}" for place, _, item_id in split]
 
 
 def records_of(program: Program, views: Sequence[View], settings: Settings) -> list[Record]:

@@ -41,6 +41,13 @@ def _refer(view: View, item: SceneObject, without: str) -> str | None:
     return None
 
 
+def named_apart(view: View) -> list[SceneObject]:
+    """The objects that a phrase can single out."""
+    if view.named is None:
+        view.named = [item for item in view.objects if refer(view, item)]
+    return view.named
+
+
 def located(view: View, item: SceneObject) -> str:
     """The object by its class and its box, which is always unambiguous."""
     return f"the {item.name} at {box_text(view, item)}"
@@ -89,6 +96,8 @@ def same_box(view: View, item: SceneObject) -> bool:
 def overlap_share(one: SceneObject, two: SceneObject) -> float:
     """The share of the smaller box that both boxes cover."""
     a, b = one.box_xyxy, two.box_xyxy
+    if a[2] <= b[0] or b[2] <= a[0] or a[3] <= b[1] or b[3] <= a[1]:
+        return 0.0
     wide, high = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
     least = min(one.area, two.area)
-    return wide * high / least if wide > 0 and high > 0 and least > 0 else 0.0
+    return wide * high / least if least > 0 else 0.0

@@ -10,7 +10,7 @@ from data_builders.programs.attributes import type_word, wrong_values
 from data_builders.programs.base import Arguments, Program, Solution, Views
 from data_builders.programs.objects import PAPER
 from data_builders.programs.predicates import after_is, contradictions_of
-from data_builders.programs.referring import described, refer, refer_or_locate, same_box
+from data_builders.programs.referring import described, named_apart, refer, refer_or_locate, same_box
 from data_builders.programs.relations import sayable, some_pairs
 from data_builders.programs.view import View, can_name_related, is_related, relation_id
 from data_builders.programs.words import HERE, SHOWN, a, capital, join_words, phrasings
@@ -27,7 +27,7 @@ def _apart(view: View, *items: SceneObject) -> bool:
 
 def _propose_object(views: Views, draws: Draws) -> Iterator[Arguments]:
     view = views[0]
-    named = [item for item in view.objects if refer(view, item)]
+    named = named_apart(view)
     if len(named) < 3:
         return
     for one, two in some_pairs(view, draws):

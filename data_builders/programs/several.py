@@ -83,5 +83,11 @@ def single(view: View, name: str) -> SceneObject | None:
 
 def single_names(views: Views) -> list[str]:
     """Classes of which every image has exactly one, in a fixed order."""
-    names = set(views[0].by_name).intersection(*(view.by_name for view in views[1:]))
-    return sorted(name for name in names if all(single(view, name) for view in views))
+    return sorted(frozenset.intersection(*map(_singles, views)))
+
+
+def _singles(view: View) -> frozenset[str]:
+    if view.singles is None:
+        names = (name for name, found in view.by_name.items() if len(found) == 1)
+        view.singles = frozenset(name for name in names if view.apart(name))
+    return view.singles

@@ -126,6 +126,8 @@ HAS_NOT_ATTRIBUTED = _presence_program(
 def _relation_candidates(views: Views, draws: Draws) -> list[Arguments]:
     """Relations between objects that every image has exactly one of."""
     names = set(single_names(views))
+    if len(names) < 2:
+        return []
     found = set()
     for view in views:
         for (one, two), predicates in view.relations.items():

@@ -7,6 +7,7 @@ from typing import Any
 
 from data_builders.programs.asking import Settings, view_of
 from data_builders.programs.base import Program
+from data_builders.programs.records import evidence_of
 from data_builders.programs.registry import PROGRAMS
 from data_builders.programs.view import View
 from data_builders.programs.wording import word
@@ -48,7 +49,7 @@ def verify(record: Record, scenes: Mapping[str, Scene] | Iterable[Scene]) -> lis
             return ["the images do not stand before the first question"]
         question = question.removeprefix(lead) if number == 0 else question
         answer = record.turns[2 * number + 1].text
-        reason = _check_turn(program, views, row, question, answer, proofs[number])
+        reason = _check_turn(program, views, row, question, answer, proofs[number], ids)
         if reason:
             reasons.append(f"turn {number + 1}: {reason}")
     if program.marks is not None and len({str(program.marks(row)) for row in rows}) > 1:
@@ -67,7 +68,7 @@ def _check_shape(record: Record, images: int, rows: int, proofs: int) -> list[st
 
 
 def _check_turn(
-    program: Program, views: list[View], row: Any, question: str, answer: str, proof: Any
+    program: Program, views: list[View], row: Any, question: str, answer: str, proof: Any, ids: list[str]
 ) -> str | None:
     try:
         solution = program.solve(views, row)
@@ -80,8 +81,9 @@ def _check_turn(
         return f"the answer is {answer!r}, the annotation gives {again.answer!r}"
     if again.question != question:
         return f"the question is {question!r}, its arguments say {again.question!r}"
-    if list(again.evidence) != list(proof):
-        return f"the evidence is {proof}, the answer rests on {list(again.evidence)}"
+    evidence = evidence_of(again.evidence, ids)
+    if evidence != proof:
+        return f"the evidence is {proof}, the answer rests on {evidence}"
     return None
 
 

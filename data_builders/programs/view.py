@@ -24,7 +24,7 @@ class View:
 
     __slots__ = (
         "box_texts", "boxes", "by_id", "by_name", "digits", "exhaustive", "exhaustive_attributes", "height",
-        "masks", "names", "neighbors", "objects", "phrases", "relations", "scene", "width",
+        "masks", "named", "names", "neighbors", "objects", "phrases", "relations", "scene", "singles", "width",
     )  # fmt: skip
 
     def __init__(self, scene: Scene, names: Names = "exhaustive", digits: int = 2) -> None:
@@ -49,6 +49,8 @@ class View:
             if predicate not in found:
                 found.append(predicate)
         self.phrases: dict[tuple[str, str], str | None] = {}
+        self.singles: frozenset[str] | None = None
+        self.named: list[SceneObject] | None = None
         self.box_texts: dict[str, str] = {}
         self.boxes: dict[str, int] = {}
         self.masks: dict[str, object] = {}

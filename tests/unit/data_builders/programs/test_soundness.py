@@ -333,3 +333,11 @@ def test_words():
 def test_a_scene_that_is_wrong_is_not_asked_about(wrong, reason):
     assert reason in faults_of(wrong)[0]
     assert faults_of(LAYERS) == []
+
+
+def test_a_picture_of_unknown_licence_makes_its_record_unknown():
+    free = replace(LAYERS, id="free", licence="CC0-1.0")
+    several = [PROGRAMS["count_object"]]
+    (record, *_) = records_of_block([free, replace(LAYERS, objects=LAYERS.objects[:1])], several, Settings())
+    assert sorted(record.meta["licence"].split(" AND ")) == ["CC0-1.0", "unknown"]
+    assert {item.split("/")[0] for turn in record.meta["evidence"]["turns"] for item in turn} <= {"free", "s"}
