@@ -12,7 +12,7 @@ from typing import Any
 from data_builders.draws import Draws
 from data_builders.programs.base import Arguments, Program, Solution
 from data_builders.programs.view import Names, View
-from data_builders.programs.wording import Asked, Mode, draw_wording, word
+from data_builders.programs.wording import Asked, Mode, draw_wording
 from data_builders.scenes import Scene
 from mmtune.errors import UserError
 from mmtune.records import IMAGE_PLACEHOLDER, VIDEO_PLACEHOLDER
@@ -77,8 +77,7 @@ def ask(program: Program, views: Sequence[View], draws: Draws, settings: Setting
         chosen = list(islice(solved, settings.turns))
     asked = []
     for arguments, solution in chosen:
-        drawn = draw_wording(program, arguments, solution, draws, settings.mode)
-        found = word(program, drawn, solution)
+        found = draw_wording(program, arguments, solution, draws, settings.mode)
         text = found.question + found.answer
         # Words of the annotation must not stand where an image is expected.
         if "<" not in text or not any(tag in text for tag in _PLACEHOLDERS):

@@ -66,13 +66,20 @@ def described(item: SceneObject) -> str:
 def box_text(view: View, item: SceneObject) -> str:
     """The object's box, ``[left, top, right, bottom]`` as ratios of the image's width and height."""
     found = view.box_texts.get(item.id)
-    if found is None:
+    return found if found is not None else _write_boxes(view)[item.id]
+
+
+def _write_boxes(view: View) -> dict[str, str]:
+    """Write the boxes of all objects, once for all questions."""
+    wide, high = view.width, view.height
+    spec = f"%.{view.digits}f"
+    text = f"[{spec}, {spec}, {spec}, {spec}]"
+    for item in view.objects:
         x0, y0, x1, y1 = item.box_xyxy
-        wide, high = view.width, view.height
-        spec = f"%.{view.digits}f"
         values = (_ratio(x0, wide), _ratio(y0, high), _ratio(x1, wide), _ratio(y1, high))
-        found = view.box_texts[item.id] = f"[{spec}, {spec}, {spec}, {spec}]" % values
-    return found
+        written = view.box_texts[item.id] = text % values
+        view.boxes[written] = view.boxes.get(written, 0) + 1
+    return view.box_texts
 
 
 def point_text(view: View, x: float, y: float) -> str:
@@ -81,16 +88,14 @@ def point_text(view: View, x: float, y: float) -> str:
 
 
 def _ratio(value: float, side: int) -> float:
-    return min(1.0, max(0.0, value / side))
+    if 0 <= value <= side:
+        return value / side
+    return 0.0 if value < 0 else 1.0
 
 
 def same_box(view: View, item: SceneObject) -> bool:
     """Whether another object of the scene has the same box as it is written, so that it could be meant."""
-    if not view.boxes:
-        for other in view.objects:
-            text = box_text(view, other)
-            view.boxes[text] = view.boxes.get(text, 0) + 1
-    return view.boxes[view.box_texts[item.id]] > 1
+    return view.boxes[box_text(view, item)] > 1
 
 
 def overlap_share(one: SceneObject, two: SceneObject) -> float:

@@ -24,7 +24,8 @@ class View:
 
     __slots__ = (
         "box_texts", "boxes", "by_id", "by_name", "digits", "exhaustive", "exhaustive_attributes", "height",
-        "masks", "named", "names", "neighbors", "objects", "phrases", "relations", "scene", "singles", "width",
+        "masks", "named", "names", "neighbors", "objects", "phrases", "relations", "scene", "singles",
+        "width",
     )  # fmt: skip
 
     def __init__(self, scene: Scene, names: Names = "exhaustive", digits: int = 2) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from data_builders.draws import Draws
-from data_builders.programs.base import Arguments, Program, Solution, form_of
-from data_builders.programs.words import capital
+from data_builders.programs.base import Arguments, Program, Solution
 
 Mode = Literal["short", "choice", "both"]
 MOST_OPTIONS = 4
@@ -49,39 +48,44 @@ class Asked:
 
 def draw_wording(
     program: Program, arguments: Arguments, solution: Solution, draws: Draws, mode: Mode
-) -> dict[str, Any]:
-    """Arguments with a phrasing, and with options where it is to be a multiple-choice question.
+) -> Asked:
+    """Put a solved question into words that are drawn, as a multiple-choice question where it is to be one.
 
     The right option stands at each place equally often.
     """
-    drawn = dict(arguments)
+    drawn: dict[str, Any] = dict(arguments)
     if solution.wrong and (mode == "choice" or (mode == "both" and draws.below(2))):
-        wrong = (
-            draws.sample(solution.wrong, MOST_OPTIONS - 1) if len(solution.wrong) > 1 else [*solution.wrong]
-        )
-        wrong.insert(draws.below(len(wrong) + 1), solution.answer)
-        drawn["options"] = wrong
+        wrong = solution.wrong
+        options = draws.sample(wrong, MOST_OPTIONS - 1) if len(wrong) > 1 else [*wrong]
+        options.insert(draws.below(len(options) + 1), solution.answer)
+        drawn["options"] = options
         drawn["style"] = draws.below(STYLES)
-    drawn["phrasing"] = draws.below(len(_phrasings(program, drawn)))
-    return drawn
+    texts = _phrasings(program, drawn)
+    drawn["phrasing"] = place = draws.below(len(texts))
+    return _worded(texts[place], drawn, solution)
 
 
 def word(program: Program, arguments: Arguments, solution: Solution) -> Asked:
-    """Put a solved question into words.
+    """Put a solved question into the words that its arguments name.
 
     Raises:
         KeyError, IndexError: the arguments name a form, phrasing or style that the program does not have.
         ValueError: the options do not hold the answer once, or one more that is not certainly wrong.
     """
-    question = capital(_phrasings(program, arguments)[arguments["phrasing"]].format(**solution.words))
     options = arguments.get("options")
-    if options is None:
-        return Asked(question, solution.answer, solution.evidence, arguments)
-    if options.count(solution.answer) != 1 or len(set(options)) < len(options):
-        raise ValueError("the options do not hold the answer once")
-    if not set(options) <= {solution.answer, *solution.wrong}:
-        raise ValueError("an option is not certainly wrong")
-    question, answer = _lay_out(question, options, solution.answer, arguments["style"])
+    if options is not None:
+        if options.count(solution.answer) != 1 or len(set(options)) < len(options):
+            raise ValueError("the options do not hold the answer once")
+        if not set(options) <= {solution.answer, *solution.wrong}:
+            raise ValueError("an option is not certainly wrong")
+    return _worded(_phrasings(program, arguments)[arguments["phrasing"]], arguments, solution)
+
+
+def _worded(text: str, arguments: Arguments, solution: Solution) -> Asked:
+    question, answer = text.format(**solution.words), solution.answer
+    question = question[:1].upper() + question[1:]
+    if "options" in arguments:
+        question, answer = _lay_out(question, arguments["options"], answer, arguments["style"])
     return Asked(question, answer, solution.evidence, arguments)
 
 
@@ -93,8 +97,8 @@ def _lay_out(question: str, options: Sequence[str], right: str, style: int) -> t
     return text, _LETTERS[place] if letter_alone else marked[place]
 
 
-def _phrasings(program: Program, arguments: Mapping[str, Any]) -> tuple[str, ...]:
-    form = form_of(arguments)
+def _phrasings(program: Program, arguments: Arguments) -> tuple[str, ...]:
+    form = arguments.get("form", "ask")
     if "options" in arguments:
         return program.phrasings.get(f"{form}/choice") or program.phrasings[form]
     return program.phrasings[form]

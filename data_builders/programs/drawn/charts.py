@@ -264,7 +264,9 @@ FIGURE_PANEL = Program(
             "a caption reads: {caption} Which panel is (it of|meant)?",
         ),
         "topic": phrasings(
-            "what (does panel {panel} show|is shown in panel {panel})?", "what is panel {panel} about?"
+            "what (does panel {panel} show|is shown in panel {panel})?",
+            "what is panel {panel} about?",
+            "name what panel {panel} shows.",
         ),
     },
     propose=_propose_panel,

@@ -12,7 +12,7 @@ from mmtune.records import ImageRef
 
 @pytest.fixture(scope="session")
 def worlds() -> list[Scene]:
-    """96 scenes of miniworld with masks and images."""
+    """64 scenes of miniworld with masks and images."""
     world = World(seed=3)
-    scenes = (world.scene(index) for index in range(96))
+    scenes = (world.scene(index) for index in range(64))
     return [with_masks(scene).with_image(ImageRef(f"{scene.id}.png")) for scene in scenes]

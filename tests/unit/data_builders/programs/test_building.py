@@ -32,7 +32,7 @@ from tests.unit.data_builders.programs.scenes_by_hand import scene, thing
 @pytest.fixture(scope="module")
 def scene_file(worlds, tmp_path_factory):
     path = tmp_path_factory.mktemp("scenes") / "scenes.jsonl"
-    write_scenes(path, worlds[:70])
+    write_scenes(path, [*worlds, *(replace(one, id=f"again-{one.id}") for one in worlds[:6])])
     return path
 
 
