@@ -35,17 +35,20 @@ EXTRAS = {
     "deepspeed": ["deepspeed>=0.18"],
     "demo": ["gradio>=6.0"],
     "parquet": ["pyarrow>=18.0"],
+    "teachers": ["httpx2>=2.0"],
     "video": ["av>=14.0"],
 }
 EXTRAS["test"] = [
     *EXTRAS["deepspeed"],
     *EXTRAS["demo"],
     *EXTRAS["parquet"],
+    *EXTRAS["teachers"],
     *EXTRAS["video"],
     "coverage>=7.6",
     "hypothesis>=6.112",
     "import-linter>=2.0",
     "mypy>=1.13",
+    "openai>=2.0",  # `transformers serve`, which a test asks, imports it
     "pytest>=8.3",
     "pytest-cov>=5.0",
     "pytest-xdist>=3.6.1",
