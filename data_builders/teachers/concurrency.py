@@ -38,7 +38,7 @@ async def bounded(
             if not awaited or (spent and not tasks):
                 break
             done, _ = await asyncio.wait(awaited, return_when=asyncio.FIRST_COMPLETED)
-            for task in done & tasks:
+            for task in [task for task in tasks if task in done]:
                 tasks.discard(task)
                 try:
                     answer = task.result()

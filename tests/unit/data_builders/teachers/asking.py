@@ -28,10 +28,10 @@ def ask(teacher: Teacher, requests: Sequence[Request]) -> dict[str, Answer]:
     return {answer.id: answer for answer in answers}
 
 
-def client(url: str, ledger: Any = None, **settings: Any) -> OpenAICompatible:
+def client(url: str, ledger: Any = None, *, model: str = "m", **settings: Any) -> OpenAICompatible:
     """A client that does not wait long."""
     quick = {"backoff_s": 0.01, "timeout_s": 30.0, "concurrency": 8, "key_variable": KEY_VARIABLE}
-    return OpenAICompatible(Endpoint(url, "m", **{**quick, **settings}), ledger)
+    return OpenAICompatible(Endpoint(url, model, **{**quick, **settings}), ledger)
 
 
 def replies(answers: dict[str, Answer]) -> dict[str, Reply]:
