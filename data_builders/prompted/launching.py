@@ -1,0 +1,240 @@
+"""A prompted build from plain settings, as a command line gives them: inputs, a teacher by name, a price."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from data_builders.prompted import PROMPTED
+from data_builders.prompted.base import Kit, PromptedBuilder, Source
+from data_builders.prompted.prompts import Prompts
+from data_builders.prompted.run import dry_run as estimate_of
+from data_builders.prompted.run import run
+from data_builders.scenes import Scene, read_scenes
+from data_builders.teachers.base import Settings, Teacher
+from data_builders.teachers.batch_files import BatchFiles
+from data_builders.teachers.building import FAILURES, Report
+from data_builders.teachers.cache import Cached, ReplyStore
+from data_builders.teachers.ledger import Ledger, Price
+from data_builders.teachers.rules import Rules
+from mmtune.errors import UserError, unknown
+from mmtune.records import Record, iter_llava, iter_rows
+
+log = logging.getLogger(__name__)
+
+LEDGER, CACHE, BATCHES = "ledger.sqlite", "replies.sqlite", "batches"
+
+
+@dataclass(frozen=True)
+class Launched:
+    """What a build wrote, or what it would ask.
+
+    Args:
+        counts: of units, records, rejections, requests and so on.
+        problems: what is not there and why, in a sentence; empty where nothing is missing.
+    """
+
+    counts: Mapping[str, int] = field(default_factory=dict)
+    problems: str = ""
+
+
+def launch(
+    name: str,
+    *,
+    out: Path,
+    inputs: Sequence[Path],
+    teacher: str,
+    model: str | None = None,
+    records: Path | None = None,
+    results: Path | None = None,
+    image_root: Path | None = None,
+    prompts: Path | None = None,
+    cache: Path | None = None,
+    seed: int = 0,
+    limit: int | None = None,
+    max_tokens: int = 1024,
+    temperature: float = 0.0,
+    concurrency: int = 16,
+    requests_per_minute: int | None = None,
+    tokens_per_minute: int | None = None,
+    key_variable: str = "OPENAI_API_KEY",
+    price_in: float | None = None,
+    price_out: float | None = None,
+    max_budget: float | None = None,
+    dry_run: bool = False,
+    progress: Callable[[int, int], object] | None = None,
+) -> Launched:
+    """Build with the builder of this name.
+
+    Args:
+        name: in ``PROMPTED``.
+        out: folder of the build; the same command goes on where it ended.
+        inputs: files of scenes.
+        teacher: an address that ends in ``/v1``; ``batch`` for batch files in ``out``; ``rules`` for none; or
+            the folder of a checkpoint.
+        model: as the endpoint names it.
+        records: LLaVA JSON of builders that work on records; ``scene`` in a row names its scene.
+        results: JSON rows of an evaluation, for ``dataengine``.
+        image_root: folder of the images, for a teacher that sees.
+        prompts: folder of prompts in place of those that ship.
+        cache: file of answers that were paid for; in ``out`` by default.
+        seed: of all that is drawn.
+        limit: units at most.
+        max_tokens: of an answer.
+        temperature: of the teacher.
+        concurrency: requests at once.
+        requests_per_minute: at most.
+        tokens_per_minute: at most.
+        key_variable: environment variable of the endpoint's key.
+        price_in: of a million tokens read.
+        price_out: of a million tokens written.
+        max_budget: what all runs of this build may cost.
+        dry_run: only count requests, tokens and the price.
+        progress: called with units done and their number, 0 where it is not known.
+
+    Raises:
+        UserError: for settings that do not go together, and as ``data_builders.prompted.run.run``.
+    """
+    if name not in PROMPTED:
+        raise unknown("prompted builder", name, PROMPTED)
+    builder = PROMPTED[name]
+    price = _price(price_in, price_out)
+    kit = Kit(
+        Prompts(prompts),
+        Settings(temperature=temperature, max_tokens=max_tokens),
+        seed,
+        image_root=image_root,
+        options={"results": [row for _, row in iter_rows(results)]} if results else {},
+    )
+    sources = islice(sources_of(inputs, records), limit)
+    if dry_run:
+        return _estimated(builder, sources, kit, price)
+    out.mkdir(parents=True, exist_ok=True)
+    ledger = Ledger(out / LEDGER, price, max_budget)
+    asked: Teacher
+    if teacher == "rules":
+        asked = Rules(builder.rules)
+    elif teacher == "batch":
+        asked = BatchFiles(out / BATCHES, _named(model))
+    elif teacher.startswith(("http://", "https://")):
+        from data_builders.teachers.openai_compatible import Endpoint, OpenAICompatible
+
+        endpoint = Endpoint(
+            teacher,
+            _named(model),
+            key_variable,
+            concurrency,
+            requests_per_minute,
+            tokens_per_minute,
+        )
+        asked = OpenAICompatible(endpoint, ledger)
+    else:
+        from data_builders.teachers.local import LocalModel
+
+        asked = LocalModel.from_checkpoint(Path(teacher), batch_size=concurrency)
+    store = ReplyStore(cache or out / CACHE)
+    done = 0
+
+    def advance(units: int) -> None:
+        nonlocal done
+        done += units
+        if progress is not None:
+            progress(done, 0)
+
+    try:
+        cached = asked if isinstance(asked, Rules) else Cached(asked, store)
+        report = run(builder, sources, cached, out, kit, at_once=4 * concurrency, progress=advance)
+    finally:
+        store.close()
+        ledger.close()
+    return _told(report, asked, out)
+
+
+def sources_of(inputs: Sequence[Path], records: Path | None = None) -> Iterator[Source]:
+    """Scenes of files, or records with the scene that each names.
+
+    Args:
+        inputs: files of scenes, one a line.
+        records: LLaVA JSON; a row's ``scene`` or first ``evidence.scenes`` names its scene, else its id does.
+
+    Raises:
+        UserError: if a file cannot be read, or a record's scene is in none of them.
+    """
+    for path in inputs:
+        if not path.is_file():
+            raise UserError("There is no such file of scenes", str(path), "check the path")
+    scenes: Iterable[Scene] = (scene for path in inputs for scene in read_scenes(path))
+    if records is None:
+        yield from (Source(scene) for scene in scenes)
+        return
+    by_id = {scene.id: scene for scene in scenes}
+    for _, record in iter_llava(records):
+        if not isinstance(record, Record):
+            raise record
+        scene = by_id.get(_scene_of(record))
+        if scene is None:
+            raise UserError(
+                f"the record's scene {_scene_of(record)!r} is in none of the files", f"record {record.id!r}"
+            )
+        yield Source(scene, record)
+
+
+def _scene_of(record: Record) -> str:
+    evidence = record.meta.get("evidence")
+    named = evidence.get("scenes") if isinstance(evidence, Mapping) else None
+    return str(record.meta.get("scene") or (named[0] if named else record.id))
+
+
+def _price(price_in: float | None, price_out: float | None) -> Price | None:
+    if price_in is None and price_out is None:
+        return None
+    if price_in is None or price_out is None:
+        raise UserError("only one of two prices is given", "--price-in, --price-out", "give both")
+    return Price(price_in, price_out)
+
+
+def _named(model: str | None) -> str:
+    if not model:
+        raise UserError("the teacher's model is not named", "--model", "give its name as the endpoint has it")
+    return model
+
+
+def _estimated(
+    builder: PromptedBuilder, sources: Iterable[Source], kit: Kit, price: Price | None
+) -> Launched:
+    estimate = estimate_of(builder, sources, kit, price)
+    log.info("%s", estimate)
+    lacking = "; ".join(f"{count} x {reason}" for reason, count in estimate.unusable.items())
+    counts = {
+        "units": estimate.units,
+        "requests": estimate.requests,
+        "tokens to read": estimate.prompt_tokens,
+        "tokens to write at most": estimate.completion_tokens,
+    }
+    return Launched(counts, lacking)
+
+
+def _told(report: Report, teacher: Any, out: Path) -> Launched:
+    """Counts, and in a sentence what is missing."""
+    problems = []
+    if report.failures:
+        problems.append(f"{len(report.failures)} units failed, see {out / FAILURES}: {report.reasons()}")
+    if report.waiting:
+        written = ", ".join(str(path) for path in teacher.written) or "nothing new"
+        problems.append(
+            f"{report.waiting} units wait for answers; written: {written}; send these batches, put what comes"
+            f" back into {teacher.results_folder}, and run the same command again"
+        )
+    counts = {
+        "records": report.records,
+        "units": report.units,
+        "of them finished before": report.skipped,
+        "rejected": report.rejected,
+        "answers": report.replies,
+        "of them cached": report.cached,
+    }
+    return Launched(counts, "; ".join(problems))
