@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -155,6 +156,13 @@ class PromptedBuilder:
     paper: str
     steps: Callable[[Source, Kit], Steps]
     rules: Mapping[str, Rule]
+
+    @property
+    def build(self) -> Callable[..., Any]:
+        """``launching.launch`` for this builder, which takes ``out``, ``inputs`` and keyword settings."""
+        from data_builders.prompted.launching import launch
+
+        return partial(launch, self.name)
 
     def unit(self, source: Source, kit: Kit) -> Unit:
         """The work on one piece of input, to be built with ``data_builders.teachers.building.build``."""

@@ -47,7 +47,7 @@ def launch(
     *,
     out: Path,
     inputs: Sequence[Path],
-    teacher: str,
+    teacher: str | None = None,
     model: str | None = None,
     records: Path | None = None,
     results: Path | None = None,
@@ -113,6 +113,8 @@ def launch(
     sources = islice(sources_of(inputs, records), limit)
     if dry_run:
         return _estimated(builder, sources, kit, price)
+    if teacher is None:
+        raise UserError("no teacher is named", "--teacher", "give an address, batch, rules or a checkpoint")
     out.mkdir(parents=True, exist_ok=True)
     ledger = Ledger(out / LEDGER, price, max_budget)
     asked: Teacher

@@ -67,10 +67,10 @@ class ReplyStore:
         return Reply(request_id, row[0], Usage(row[2], row[3]), row[1], cached=True)
 
     def put(self, key: str, reply: Reply) -> None:
-        """Keep a reply; the first under a key stays."""
+        """Keep a reply, in place of one that could no longer be used."""
         with self._database:
             self._database.execute(
-                "INSERT OR IGNORE INTO replies VALUES (?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO replies VALUES (?, ?, ?, ?, ?)",
                 (key, reply.text, reply.model, reply.usage.prompt_tokens, reply.usage.completion_tokens),
             )
 

@@ -36,12 +36,14 @@ class Picture:
 
     @cached_property
     def sha256(self) -> str:
-        """Of the bytes that are sent.
+        """Of the file's bytes, or of the frame's, and of the size that it is shrunk to.
 
         Raises:
-            ImageError: as ``mmtune.images.decoding.load_image``.
+            ImageError: if there is no such image in the root.
         """
-        return hashlib.sha256(self.encoded()[1]).hexdigest()
+        # Not decoded: a cache is asked for many images whose answers it has.
+        data = self.encoded()[1] if self.ref.is_video else resolve_image(self.root, self.ref).read_bytes()
+        return hashlib.sha256(data + f"\0{self.side_px}".encode()).hexdigest()
 
     def open(self) -> Image.Image:
         """The upright RGB image, shrunk to ``side_px``.

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from data_builders.prompted import PROMPTED
 from data_builders.prompted.base import Source
 from data_builders.prompted.launching import Launched, launch, sources_of
 from data_builders.scenes import write_scenes
@@ -102,6 +103,7 @@ def test_a_budget_stops_the_build_and_what_is_done_is_kept(scenes: Path):
     [
         ({"teacher": "http://127.0.0.1:9/v1"}, "model is not named"),
         ({"teacher": "batch"}, "model is not named"),
+        ({}, "no teacher is named"),
         ({"teacher": "rules", "price_in": 1.0}, "only one of two prices"),
         ({"teacher": "rules", "max_budget": 1.0}, "a budget needs prices"),
         ({"teacher": "rules", "prompts": Path("nowhere")}, "no such folder of prompts"),
@@ -110,6 +112,16 @@ def test_a_budget_stops_the_build_and_what_is_done_is_kept(scenes: Path):
 def test_settings_that_do_not_go_together(settings: dict[str, Any], said: str, scenes: Path):
     with pytest.raises(UserError, match=said):
         go("llava_conversation", scenes, **settings)
+
+
+def test_every_builder_can_be_listed_and_built_by_its_own_function(scenes: Path):
+    for name, builder in PROMPTED.items():
+        assert builder.name == name
+        assert builder.needs
+        assert builder.makes
+        assert "arXiv" in builder.paper
+    built = PROMPTED["llava_detail"].build(out=scenes.parent / "own", inputs=[scenes], teacher="rules")
+    assert built.counts["records"] == 5
 
 
 def test_names_and_files_that_there_are_not(scenes: Path):

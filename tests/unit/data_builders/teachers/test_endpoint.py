@@ -142,6 +142,7 @@ def test_unusable_answers_are_asked_for_once_more_and_not_cached(tmp_path: Path)
         server.write = lambda body: "yes"
         assert isinstance(ask(Cached(client(server.url), store), [request("a", accept=accept)])["a"], Reply)
         # A parser that has become stricter is not served what the older one took.
+        assert len(store) == 1
         never = ask(
             Cached(client(server.url), store), [request("a", accept=lambda text: int("1") and accept("no"))]
         )
@@ -297,3 +298,22 @@ def test_another_model_endpoint_or_picture_is_another_request(tmp_path: Path):
     assert fingerprint(asked, {"model": "m"}) != fingerprint(asked, {"model": "n"})
     assert fingerprint(asked, {"model": "m"}) == fingerprint(request("y", "question x"), {"model": "m"})
     assert json.dumps(keys)  # hexadecimal, as a custom_id must be
+
+
+def test_pictures_are_shrunk_turned_upright_and_told_apart_by_size(tmp_path: Path):
+    image = Image.new("RGB", (60, 20), (255, 255, 255))
+    image.paste((255, 0, 0), (0, 0, 10, 20))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned a quarter clockwise
+    image.save(tmp_path / "turned.jpg", exif=exif, quality=95)
+    image.save(tmp_path / "plain.jpg", quality=95)
+    whole = Picture(tmp_path, ImageRef("plain.jpg"))
+    assert whole.encoded() == ("image/jpeg", (tmp_path / "plain.jpg").read_bytes())
+    turned = Picture(tmp_path, ImageRef("turned.jpg"))
+    media, data = turned.encoded()
+    sent = Image.open(io.BytesIO(data))
+    assert (media, sent.size, turned.size()) == ("image/png", (20, 60), (20, 60))
+    assert sent.getpixel((10, 3))[0] > 200 > 100 > sent.getpixel((10, 3))[1]
+    small = Picture(tmp_path, ImageRef("plain.jpg"), side_px=30)
+    assert Image.open(io.BytesIO(small.encoded()[1])).size == small.size() == (30, 10)
+    assert small.sha256 != whole.sha256
