@@ -59,7 +59,7 @@ BUILDER = PromptedBuilder(
     NAME,
     needs="captions of a field; objects help",
     makes="the caption and a task of the field in one record",
-    paper="AdaMLLM (arXiv 2411.19930)",
+    paper="AdaMLLM, arXiv 2411.19930",
     steps=steps,
     rules={"adamllm_task": offline.triplet, "adamllm_check": offline.consistent},
 )

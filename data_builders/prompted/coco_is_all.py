@@ -74,7 +74,7 @@ BUILDER = PromptedBuilder(
     NAME,
     needs="captions and objects",
     makes="a dialogue of many and different rounds",
-    paper='COCO is "ALL" You Need (arXiv 2401.08968)',
+    paper='COCO is "ALL" You Need, arXiv 2401.08968',
     steps=steps,
     rules={NAME: offline.rounds},
 )

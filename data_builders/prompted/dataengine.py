@@ -112,7 +112,7 @@ BUILDER = PromptedBuilder(
     NAME,
     needs="results of an evaluation, and captions or objects",
     makes="questions of the kinds that a model fails at",
-    paper="MLLM-DataEngine (arXiv 2308.13566)",
+    paper="MLLM-DataEngine, arXiv 2308.13566",
     steps=steps,
     rules={NAME: offline.questions},
 )

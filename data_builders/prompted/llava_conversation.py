@@ -24,7 +24,7 @@ BUILDER = PromptedBuilder(
     NAME,
     needs="captions",
     makes="a conversation of several turns",
-    paper="LLaVA (arXiv 2304.08485)",
+    paper="LLaVA, arXiv 2304.08485",
     steps=steps,
     rules={NAME: offline.blocks},
 )

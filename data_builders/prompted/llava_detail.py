@@ -42,7 +42,7 @@ BUILDER = PromptedBuilder(
     NAME,
     needs="captions and boxes",
     makes="a detailed description",
-    paper="LLaVA (arXiv 2304.08485)",
+    paper="LLaVA, arXiv 2304.08485",
     steps=steps,
     rules={NAME: offline.description},
 )

@@ -63,7 +63,7 @@ BUILDER = PromptedBuilder(
     NAME,
     needs="records with a question and its right answer",
     makes="answers in four tagged stages",
-    paper="LLaVA-o1, also LLaVA-CoT (arXiv 2411.10440)",
+    paper="LLaVA-o1, also LLaVA-CoT, arXiv 2411.10440",
     steps=steps,
     rules={NAME: offline.four_stages, "llava_o1_judge": offline.same_words},
 )

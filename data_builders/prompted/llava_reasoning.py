@@ -37,7 +37,7 @@ BUILDER = PromptedBuilder(
     NAME,
     needs="captions and boxes",
     makes="a question that needs thought",
-    paper="LLaVA (arXiv 2304.08485)",
+    paper="LLaVA, arXiv 2304.08485",
     steps=steps,
     rules={NAME: offline.reasoning},
 )

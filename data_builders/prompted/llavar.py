@@ -33,7 +33,7 @@ BUILDER = PromptedBuilder(
     NAME,
     needs="OCR lines; captions help",
     makes="a conversation about text in the picture",
-    paper="LLaVAR (arXiv 2306.17107)",
+    paper="LLaVAR, arXiv 2306.17107",
     steps=steps,
     rules={NAME: offline.text_blocks},
 )

@@ -93,7 +93,7 @@ BUILDER = PromptedBuilder(
     NAME,
     needs="captions or objects",
     makes="open tasks of many kinds with answers",
-    paper="MM-Instruct (arXiv 2406.19736)",
+    paper="MM-Instruct, arXiv 2406.19736",
     steps=steps,
     rules={
         "mm_instruct_expand": offline.new_tasks,

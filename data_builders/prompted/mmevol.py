@@ -89,7 +89,7 @@ BUILDER = PromptedBuilder(
     NAME,
     needs="records with a question, and captions, objects or the image",
     makes="harder questions with their lineage",
-    paper="MMEvol (arXiv 2409.05840)",
+    paper="MMEvol, arXiv 2409.05840",
     steps=steps,
     rules={**{f"mmevol_{kind}": offline.evolved for kind in KINDS}, "mmevol_judge": offline.longer_is_better},
 )

@@ -152,7 +152,7 @@ BUILDER = PromptedBuilder(
     NAME,
     needs="captions or objects",
     makes="a judgement, a choice, a short and a long question",
-    paper="MMInstruct (arXiv 2407.15838)",
+    paper="MMInstruct, arXiv 2407.15838",
     steps=steps,
     rules={
         "mminstruct_domain": offline.domain,

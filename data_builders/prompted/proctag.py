@@ -83,7 +83,7 @@ BUILDER = PromptedBuilder(
     NAME,
     needs="records about documents, and OCR lines",
     makes="the same records with tags of their steps",
-    paper="ProcTag (arXiv 2407.12358)",
+    paper="ProcTag, arXiv 2407.12358",
     steps=steps,
     rules={"proctag_program": offline.program},
 )

@@ -101,7 +101,7 @@ BUILDER = PromptedBuilder(
     NAME,
     needs="OCR lines, or the image of a text",
     makes="questions about text with reasons",
-    paper="TextSquare (arXiv 2404.12803)",
+    paper="TextSquare, arXiv 2404.12803",
     steps=steps,
     rules={
         "textsquare_question": offline.text_questions,

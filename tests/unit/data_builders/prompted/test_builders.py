@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from data_builders.prompted import PROMPTED, Kit, PromptedBuilder, Source
-from data_builders.prompted.claims import check_answer
 from data_builders.prompted.prompts import SHIPPED
 from data_builders.prompted.run import dry_run, run
+from data_builders.prompted.verifying import verify
+from data_builders.scenes import Scene
 from data_builders.teachers.base import Request
 from data_builders.teachers.ledger import Price
 from data_builders.teachers.rules import Rule, Rules
 from mmtune.errors import UserError
-from mmtune.records import Record, parse_llava
+from mmtune.records import Record, Turn, parse_llava
 
 RESULTS = [
     {"kind": kind, "question": f"{kind} {n}?", "right": n % 3 == 0}
@@ -68,8 +70,28 @@ def test_records_with_evidence_provenance_and_nothing_untrue(
         assert evidence["scenes"] == [scene.id]
         assert len(evidence["turns"]) == len(answers)
         assert {item for turn in evidence["turns"] for item in turn} <= {item.id for item in scene.objects}
-        for question, answer in zip(record.turns[::2], record.turns[1::2], strict=True):
-            assert check_answer(question.text, answer.text, scene).reasons == ()
+        assert verify(record, scenes) == []
+
+
+def test_a_record_that_was_changed_does_not_verify(sources: list[Source], tmp_path: Path):
+    scenes = {source.scene.id: source.scene for source in sources}
+    records, _, _ = built(PROMPTED["llava_conversation"], sources, tmp_path)
+    for record in records:
+        absent = sorted(
+            scenes[record.meta["scene"]].exhaustive_classes - _names(scenes[record.meta["scene"]])
+        )[0]
+        lie = replace(record, turns=(*record.turns[:-1], Turn("assistant", f"There is a {absent}.")))
+        assert any(f"there is no {absent}" in reason for reason in verify(lie, scenes))
+        other = {
+            **record.meta,
+            "evidence": {**record.meta["evidence"], "turns": [["o9"]] * (len(record.turns) // 2)},
+        }
+        assert verify(replace(record, meta=other), scenes)
+        assert verify(record, {}) == [f"there is no scene {record.meta['scene']!r}"]
+
+
+def _names(scene: Scene) -> set[str]:
+    return {item.name for item in scene.objects}
 
 
 @pytest.mark.parametrize("name", PROMPTED)
@@ -149,8 +171,6 @@ def test_untrue_turns_are_left_out_and_reported(sources: list[Source], tmp_path:
 
 
 def test_a_scene_without_an_image_gives_no_record(sources: list[Source], tmp_path: Path):
-    from dataclasses import replace
-
     bare = [Source(replace(sources[0].scene, image=None)), *sources[1:3]]
     _, _, failures = built(PROMPTED["llava_conversation"], bare, tmp_path)
     assert [row["unit"] for row in failures] == [bare[0].id]

@@ -119,7 +119,7 @@ def test_every_builder_can_be_listed_and_built_by_its_own_function(scenes: Path)
         assert builder.name == name
         assert builder.needs
         assert builder.makes
-        assert "arXiv" in builder.paper
+        assert ", arXiv " in builder.paper
     built = PROMPTED["llava_detail"].build(out=scenes.parent / "own", inputs=[scenes], teacher="rules")
     assert built.counts["records"] == 5
 
