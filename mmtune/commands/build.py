@@ -19,9 +19,10 @@ mmtune build miniworld --out OUT/data --seed 1 --train-scenes 20000 --workers 8
 mmtune build programs --in OUT/data --out OUT/programs.jsonl
 mmtune build marked_objects --in OUT/data --image-root OUT/data/images --out OUT/marked.jsonl
 mmtune build --verify OUT/programs.jsonl --in OUT/data
+mmtune build llava_detail --in scenes.jsonl --out OUT/detail --teacher http://127.0.0.1:8000/v1 --model M
 """
 
-SETTINGS: dict[str, tuple[type, str]] = {
+SETTINGS: dict[str, tuple[Callable[[str], Any], str]] = {
     "seed": (int, "same seed and settings, same files (default 0)"),
     "train-scenes": (int, "miniworld: scenes to train on (default 8000)"),
     "val-scenes": (int, "miniworld: scenes to validate on (default 200)"),
@@ -35,6 +36,23 @@ SETTINGS: dict[str, tuple[type, str]] = {
     "digits": (int, "of coordinates, which are ratios (default 2)"),
     "image-root": (Path, "folder of the scenes' images, where a builder draws into copies"),
     "workers": (int, "processes (default: all cores)"),
+    "teacher": (str, "who writes: an address that ends in /v1, batch (files), rules (no model), or a"
+                     " checkpoint's folder"),
+    "model": (str, "the teacher's, as the endpoint names it"),
+    "records": (Path, "LLaVA JSON, for builders that work on records"),
+    "results": (Path, "dataengine: JSON rows of an evaluation, with kind, question and right"),
+    "prompts": (Path, "folder of prompts in place of those that ship"),
+    "cache": (Path, "file of answers that were paid for (default: in the build's folder)"),
+    "max-tokens": (int, "of an answer (default 1024)"),
+    "temperature": (float, "of the teacher (default 0)"),
+    "concurrency": (int, "requests under way at once (default 16)"),
+    "requests-per-minute": (int, "at most (default: no limit)"),
+    "tokens-per-minute": (int, "at most, read and written (default: no limit)"),
+    "key-variable": (str, "environment variable that holds the endpoint's key (default OPENAI_API_KEY)"),
+    "price-in": (float, "of a million tokens that the teacher reads"),
+    "price-out": (float, "of a million tokens that it writes"),
+    "max-budget": (float, "what all runs of this build may cost, in the currency of the prices"),
+    "dry-run": (bool, "only say how many requests and tokens it would be, and the price"),
 }  # fmt: skip
 """What a builder may take; the defaults are the builder's own."""
 
@@ -49,7 +67,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--out", type=Path, help="file or folder to write to")
     for name, (kind, meaning) in SETTINGS.items():
-        parser.add_argument(f"--{name}", type=kind, help=meaning)
+        if kind is bool:
+            parser.add_argument(f"--{name}", action="store_const", const=True, help=meaning)
+        else:
+            parser.add_argument(f"--{name}", type=kind, help=meaning)
 
 
 def run(args: argparse.Namespace) -> int:
