@@ -1,0 +1,1 @@
+"""What happens to rows after they are built: check, dedup, decontaminate, score, select, mix."""

@@ -1,0 +1,314 @@
+"""Rows that give a benchmark away: the same image and the same question, with the list of them."""
+
+from __future__ import annotations
+
+import pickle
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from data_builders.curate import image_match, minhash, text
+from data_builders.curate.image_align import Picture
+from data_builders.curate.images_of import Numbered, look_at
+from data_builders.curate.rows import Problem, Row, iter_blocks, problem_of
+from data_builders.engines import Engine
+from mmtune.errors import RecordError, UserError
+
+Rule = Literal["both", "image", "question", "either"]
+Kind = Literal["image and question", "image", "question"]
+
+RULES: dict[Rule, tuple[Kind, ...]] = {
+    "both": ("image and question",),
+    "image": ("image and question", "image"),
+    "question": ("image and question", "question"),
+    "either": ("image and question", "image", "question"),
+}
+"""Which kinds of match drop a row under each rule."""
+_BLOCK_IMAGES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class BenchmarkItem:
+    """One question of a benchmark."""
+
+    benchmark: str
+    id: str
+    image: str | None
+    """Path relative to ``root``; None for a question without an image."""
+    root: Path
+    question: str
+
+
+@dataclass(frozen=True, slots=True)
+class DecontaminationSettings:
+    """What counts as a leak.
+
+    Args:
+        image_root: folder of the rows' images.
+        rule: which kinds of match drop a row.
+        similarity: least Jaccard similarity of two questions; 1 takes those that are the same but for case,
+            punctuation and the protocol's lines.
+        match: when an image is a benchmark's image, or a crop of it.
+    """
+
+    image_root: Path
+    rule: Rule = "both"
+    similarity: float = 1.0
+    match: image_match.MatchSettings = field(default_factory=image_match.MatchSettings)
+
+    def __post_init__(self) -> None:
+        if self.rule not in RULES:
+            raise UserError(f"unknown rule {self.rule!r}", "--rule", f"use one of {', '.join(RULES)}")
+        if not 0 < self.similarity <= 1:
+            raise UserError(
+                f"the similarity is {self.similarity}", "--similarity", "give more than 0, up to 1"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Leak:
+    """A row and the item of a benchmark that it matches."""
+
+    row: int
+    id: str
+    kind: Kind
+    dropped: bool
+    """Whether the rule drops the row for this."""
+    benchmark: str
+    item: str
+    image: str | None
+    benchmark_image: str | None
+    difference: float | None
+    """Difference of the mean colours of the worst block, of 255; None where no image matched."""
+    window: list[float] | None
+    """What the row's image shows of the benchmark's: left, top, right, bottom as shares of its sides."""
+    turn: int | None
+    """Which turn of the row asks the question, counted from 0; None where none does."""
+    benchmark_question: str
+
+
+@dataclass(frozen=True)
+class Contamination:
+    """All that was found."""
+
+    rows: int
+    leaks: list[Leak]
+    problems: list[Problem]
+    """Rows that cannot be compared; they are not kept."""
+    benchmark_problems: list[str]
+    """Items whose image cannot be used: only their questions were compared."""
+
+    @property
+    def dropped(self) -> set[int]:
+        """Numbers of the rows that are not kept."""
+        return {leak.row for leak in self.leaks if leak.dropped} | {one.row for one in self.problems}
+
+
+def find_leaks(
+    path: Path, items: Sequence[BenchmarkItem], settings: DecontaminationSettings, engine: Engine
+) -> Contamination:
+    """Compare every row with every item of the benchmarks.
+
+    A row of several turns or images matches where any of its turns asks the item's question, and any of its
+    images is the item's image. An item without an image matches by its question alone.
+
+    Args:
+        path: LLaVA JSON or JSON Lines.
+        items: of all benchmarks.
+        settings: what counts as a leak.
+        engine: where rows are read and images compared.
+
+    Raises:
+        UserError: there are no items, or the file cannot be read.
+    """
+    if not items:
+        raise UserError("the benchmarks hold no items", fix="give at least one benchmark file")
+    paths = Numbered()
+    rows: list[tuple[int, str, list[int], list[tuple[int, int]]]] = []
+    problems: list[Problem] = []
+    asked = _Questions(items, settings.similarity)
+    for block in engine.map(partial(_read_block, asked=asked), iter_blocks(path)):
+        for found in block:
+            if isinstance(found, Problem):
+                problems.append(found)
+            else:
+                number, record_id, shown_paths, turns = found
+                rows.append((number, record_id, [paths.number(one) for one in shown_paths], turns))
+    count = len(rows) + len(problems)
+    pictured, benchmark_problems = _benchmark_pictures(items, engine)
+    seen, reasons = _find_images(paths, pictured, settings, engine)
+    by_picture: dict[int, list[int]] = {}
+    for place, picture in pictured.of_item.items():
+        by_picture.setdefault(picture, []).append(place)
+    names = list(paths)
+    leaks: list[Leak] = []
+    for number, record_id, images, turns in rows:
+        if broken := [reasons[image] for image in images if image in reasons]:
+            problems.append(Problem(number, record_id, broken[0]))
+            continue
+        turn_of = dict(reversed(turns))
+        image_of: dict[int, tuple[int, image_match.Match]] = {}
+        for image in images:
+            for match in seen.get(image, ()):
+                for place in by_picture.get(match.index, ()):
+                    image_of.setdefault(place, (image, match))
+        for place in sorted(turn_of.keys() | image_of.keys()):
+            item = items[place]
+            kind = _kind(place in turn_of, place in image_of, item)
+            shown = image_of.get(place)
+            leaks.append(
+                Leak(
+                    row=number,
+                    id=record_id,
+                    kind=kind,
+                    dropped=kind in RULES[settings.rule],
+                    benchmark=item.benchmark,
+                    item=item.id,
+                    image=None if shown is None else names[shown[0]],
+                    benchmark_image=item.image,
+                    difference=None if shown is None else shown[1].difference,
+                    window=None if shown is None else list(shown[1].window),
+                    turn=turn_of.get(place),
+                    benchmark_question=item.question,
+                )
+            )
+    problems.sort(key=lambda problem: problem.row)
+    return Contamination(count, leaks, problems, benchmark_problems)
+
+
+def _kind(by_question: bool, by_image: bool, item: BenchmarkItem) -> Kind:
+    if by_question and (by_image or item.image is None):
+        return "image and question"
+    return "image" if by_image else "question"
+
+
+class _Questions:
+    """Which items ask a question, exactly or nearly."""
+
+    def __init__(self, items: Sequence[BenchmarkItem], similarity: float) -> None:
+        self._similarity = similarity
+        self._places: dict[str, list[int]] = {}
+        for place, item in enumerate(items):
+            asked = text.question_of(item.question)
+            if asked:
+                self._places.setdefault(asked, []).append(place)
+        self._texts = list(self._places)
+        near = similarity < 1 and self._texts
+        self._signatures = np.stack([minhash.signature(asked) for asked in self._texts]) if near else None
+
+    def find(self, asked: str) -> list[int]:
+        """Places of the items that ask this normalised question."""
+        if not asked:
+            return []
+        if self._signatures is None:
+            return self._places.get(asked, [])
+        alike = (self._signatures == minhash.signature(asked)).mean(axis=1) >= self._similarity
+        near = {self._texts[index] for index in np.flatnonzero(alike)} | {asked}
+        return sorted(place for one in near for place in self._places.get(one, ()))
+
+
+_Read = tuple[int, str, list[str], list[tuple[int, int]]]
+
+
+def _read_block(block: list[Row], asked: _Questions) -> list[_Read | Problem]:
+    return [_read(row, asked) for row in block]
+
+
+def _read(row: Row, asked: _Questions) -> _Read | Problem:
+    """Row, id, images, and (item, turn) of each question that the row and a benchmark share."""
+    try:
+        record = row.record()
+    except RecordError as error:
+        return problem_of(error, row.number)
+    turns = [
+        (place, number)
+        for number, turn in enumerate(record.turns)
+        if turn.role == "user"
+        for place in asked.find(text.question_of(turn.text))
+    ]
+    return row.number, record.id, [image.path for image in record.images if not image.is_video], turns
+
+
+@dataclass(frozen=True)
+class _Pictures:
+    """The benchmarks' images, each once."""
+
+    pictures: list[Picture]
+    of_item: dict[int, int]
+
+
+def _benchmark_pictures(items: Sequence[BenchmarkItem], engine: Engine) -> tuple[_Pictures, list[str]]:
+    roots: dict[Path, Numbered] = {}
+    for item in items:
+        if item.image is not None:
+            roots.setdefault(item.root, Numbered()).number(item.image)
+    numbers: dict[tuple[Path, str], int] = {}
+    pictures: list[Picture] = []
+    problems = []
+    for root, paths in roots.items():
+        for path, (value, reason) in zip(paths, look_at(root, paths, "picture", engine), strict=True):
+            if isinstance(value, Picture):
+                numbers[root, path] = len(pictures)
+                pictures.append(value)
+            else:
+                problems.append(reason or path)
+    of_item = {
+        place: numbers[item.root, item.image]
+        for place, item in enumerate(items)
+        if item.image is not None and (item.root, item.image) in numbers
+    }
+    return _Pictures(pictures, of_item), problems
+
+
+def _find_images(
+    paths: Numbered, pictured: _Pictures, settings: DecontaminationSettings, engine: Engine
+) -> tuple[dict[int, list[image_match.Match]], dict[int, str]]:
+    """The matches of each image that has any, and why the unusable ones are that."""
+    found: dict[int, list[image_match.Match]] = {}
+    reasons: dict[int, str] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        # Through a file, because each worker needs the index once and not with every block.
+        file = Path(folder) / "benchmark.pickle"
+        file.write_bytes(pickle.dumps(pictured.pictures))
+        work = partial(_match_block, root=settings.image_root, index=str(file), match=settings.match)
+        images = (one for block in engine.map(work, _blocks(paths)) for one in block)
+        for number, (matches, reason) in enumerate(images):
+            if reason is not None:
+                reasons[number] = reason
+            elif matches:
+                found[number] = matches
+    return found, reasons
+
+
+def _blocks(paths: Numbered) -> Iterator[list[str]]:
+    block: list[str] = []
+    for path in paths:
+        block.append(path)
+        if len(block) == _BLOCK_IMAGES:
+            yield block
+            block = []
+    if block:
+        yield block
+
+
+def _match_block(
+    paths: list[str], root: Path, index: str, match: image_match.MatchSettings
+) -> list[tuple[list[image_match.Match], str | None]]:
+    from data_builders.curate.images_of import see
+
+    windows = _window_index(index, match)
+    results: list[tuple[list[image_match.Match], str | None]] = []
+    for path in paths:
+        value, reason = see(root, path, "picture")
+        results.append((windows.find_all(value), None) if isinstance(value, Picture) else ([], reason))
+    return results
+
+
+@lru_cache(1)
+def _window_index(file: str, match: image_match.MatchSettings) -> image_match.WindowIndex:
+    return image_match.WindowIndex(pickle.loads(Path(file).read_bytes()), match)

@@ -1,0 +1,87 @@
+"""Planted leaks: crops, new encodings, and questions in other case and punctuation."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from data_builders.curate.decontaminate import BenchmarkItem, DecontaminationSettings, find_leaks
+from data_builders.engines import get_engine
+from mmtune.errors import UserError
+from tests.unit.data_builders.curate.planted import plant
+
+LOCAL = get_engine("local")
+
+
+@pytest.fixture(scope="module")
+def planted(tmp_path_factory):
+    return plant(tmp_path_factory.mktemp("planted") / "data", 40)
+
+
+def items(planted):
+    return [BenchmarkItem("bench", name, image, planted.root, asked) for name, image, asked in planted.items]
+
+
+def test_recall_and_precision_of_planted_leaks(planted):
+    found = find_leaks(planted.file, items(planted), DecontaminationSettings(planted.root), LOCAL)
+    assert found.rows == len(planted.rows)
+    hits = found.dropped & planted.leaks
+    assert len(hits) >= 0.98 * len(planted.leaks)
+    assert len(hits) >= 0.98 * len(found.dropped)
+    for leak in found.leaks:
+        if leak.dropped and leak.row in planted.leaks:
+            assert leak.item == f"i{leak.row // 4}"
+            assert leak.turn == 0
+            assert leak.difference is not None and leak.window is not None
+
+
+def test_rules_say_what_is_dropped_and_the_list_says_all(planted):
+    by_rule = {
+        rule: find_leaks(planted.file, items(planted), DecontaminationSettings(planted.root, rule), LOCAL)
+        for rule in ("both", "image", "question", "either")
+    }
+    assert len({json.dumps([leak.kind for leak in found.leaks]) for found in by_rule.values()}) == 1
+    both, image, question = (by_rule[rule].dropped for rule in ("both", "image", "question"))
+    assert both < image
+    assert both < question
+    assert by_rule["either"].dropped == image | question
+    # Rows 4n + 2 show an item's picture and ask something else.
+    assert len([row for row in image - both if row % 4 == 2]) >= 0.98 * 40
+
+
+def test_two_processes_find_the_same_leaks(planted):
+    settings = DecontaminationSettings(planted.root)
+    some = items(planted)[:8]
+    alone = find_leaks(planted.file, some, settings, LOCAL)
+    assert find_leaks(planted.file, some, settings, get_engine("processes", 2)) == alone
+
+
+def test_items_without_an_image_and_images_that_are_gone(planted, tmp_path):
+    row = {
+        "id": "t",
+        "conversations": [{"from": "human", "value": "Who painted it?"}, {"from": "gpt", "value": "I."}],
+    }
+    path = tmp_path / "rows.jsonl"
+    path.write_text(json.dumps(row) + "\n" + json.dumps({**row, "id": "u", "image": "gone.png"}) + "\n")
+    bench = [
+        BenchmarkItem("text", "1", None, tmp_path, "who PAINTED it"),
+        BenchmarkItem("lost", "2", "lost.png", tmp_path, "Where?"),
+    ]
+    found = find_leaks(path, bench, DecontaminationSettings(tmp_path), LOCAL)
+    assert [(leak.id, leak.item, leak.kind) for leak in found.leaks] == [("t", "1", "image and question")]
+    assert [problem.id for problem in found.problems] == ["u"]
+    assert len(found.benchmark_problems) == 1
+    with pytest.raises(UserError, match="no items"):
+        find_leaks(path, [], DecontaminationSettings(tmp_path), LOCAL)
+
+
+def test_similar_questions_count_where_it_is_asked_for(planted, tmp_path):
+    asked = "What is the colour of the small car beside the old house?"
+    row = {"id": "t", "conversations": [{"from": "human", "value": asked}, {"from": "gpt", "value": "I."}]}
+    path = tmp_path / "rows.jsonl"
+    path.write_text(json.dumps(row) + "\n")
+    bench = [BenchmarkItem("text", "1", None, tmp_path, asked.replace("the old", "that old"))]
+    assert find_leaks(path, bench, DecontaminationSettings(tmp_path), LOCAL).leaks == []
+    near = DecontaminationSettings(tmp_path, similarity=0.7)
+    assert len(find_leaks(path, bench, near, LOCAL).leaks) == 1
