@@ -36,6 +36,7 @@ EXTRAS = {
     "demo": ["gradio>=6.0"],
     "parquet": ["pyarrow>=18.0"],
     "teachers": ["httpx2>=2.0"],
+    "ray": ["ray[data]>=2.60"],
     "video": ["av>=14.0"],
 }
 EXTRAS["test"] = [
@@ -54,6 +55,7 @@ EXTRAS["test"] = [
     "pytest-xdist>=3.6.1",
     "ruff>=0.8",
     "types-PyYAML",
+    "webdataset>=1.0.2",
 ]
 
 setup(

@@ -4,7 +4,7 @@ for (const article of document.querySelectorAll("article")) {
   const boxes = new Map([...article.querySelectorAll(".box")].map((box) => [box.dataset.key, box]));
   for (const line of article.querySelectorAll("li[data-keys]")) {
     const light = (on) => {
-      for (const key of line.dataset.keys.split(" ")) boxes.get(key)?.classList.toggle("lit", on);
+      for (const key of JSON.parse(line.dataset.keys)) boxes.get(key)?.classList.toggle("lit", on);
     };
     for (const event of ["pointerenter", "focus"]) line.addEventListener(event, () => light(true));
     for (const event of ["pointerleave", "blur"]) line.addEventListener(event, () => light(false));

@@ -1,4 +1,4 @@
-"""``mmtune data browse``: look at records, their boxes and their evidence, in a page that needs no network."""
+"""``mmtune data browse``: records, their boxes and their evidence in a page that needs no network."""
 
 from __future__ import annotations
 

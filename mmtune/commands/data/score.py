@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -107,6 +108,10 @@ def _write(args: argparse.Namespace, root: Path) -> None:
     say(f"{args.out}: {out.count} records; {', '.join([*numbers, *vectors])}")
 
 
+def _of_record(score: Callable[[Record], float], record: Record, root: Path) -> float:
+    return score(record)
+
+
 def _records(path: Path, problems: list[Problem]) -> Iterator[tuple[int, Record]]:
     from data_builders.curate.rows import iter_rows, problem_of
     from mmtune.errors import RecordError
@@ -130,8 +135,7 @@ def _finders(args: argparse.Namespace) -> tuple[dict[str, Find], dict[str, Find]
         vectors["plain"] = plain.features
     for name in args.score:
         if name not in MODEL_SCORES:
-            score = get_score(name)
-            numbers[name] = lambda record, root, score=score: score(record)
+            numbers[name] = partial(_of_record, get_score(name))
     if args.clip:
         from data_builders.curate.scores.similarity import ImageText
 
