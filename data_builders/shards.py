@@ -21,7 +21,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from data_builders.curate.rows import Problem, Row, iter_rows, problem_of
+from data_builders.curate.rows import Problem, Row, iter_rows, problem_of, to_line
 from data_builders.engines import Engine
 from data_builders.licences import UNKNOWN, licence_class, strictest
 from mmtune.errors import RecordError, UserError
@@ -118,9 +118,10 @@ def build_shards(path: Path, out: Path, settings: ShardSettings, engine: Engine)
     plain = {"records": settings.records, "bytes": settings.bytes, "licences": dict(settings.licences)}
     digest = _sha256_of(path)
     done = _finished(out, plain, digest)
-    if done is not None:
-        return done
     progress = out / _PROGRESS
+    if done is not None:
+        shutil.rmtree(progress, ignore_errors=True)
+        return done
     progress.mkdir(parents=True, exist_ok=True)
     problems: list[Problem] = []
     work = partial(
@@ -275,7 +276,7 @@ def _sample(row: Row, record: Record, root: Path | None) -> _Sample:
         stamps.append((status.st_size, status.st_mtime_ns))
     text = row.text
     if b"\n" in text or b"\r" in text:
-        text = json.dumps(row.value(), ensure_ascii=False).encode()
+        text = to_line(row.value())
     return _Sample(row.number, record.id, text, tuple(files), tuple(stamps))
 
 
@@ -399,7 +400,9 @@ def _finished(out: Path, settings: dict[str, Any], digest: str) -> Manifest | No
 
 
 def _remove_others(out: Path, names: set[str]) -> None:
-    """Drop what an earlier, killed build of other rows left behind."""
+    """Drop what killed builds left behind: halves of files, and shards of other rows."""
+    for file in out.glob(".*.partial"):
+        file.unlink()
     for file in out.glob("[0-9][0-9][0-9][0-9][0-9].tar"):
         if file.name not in names:
             file.unlink()

@@ -8,13 +8,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from data_builders.curate import image_match, minhash, text
 from data_builders.curate.image_align import Picture
-from data_builders.curate.images_of import Numbered, look_at
+from data_builders.curate.images_of import Numbered, look_at, see
 from data_builders.curate.rows import Problem, Row, iter_blocks, problem_of
 from data_builders.engines import Engine
 from mmtune.errors import RecordError, UserError
@@ -128,11 +128,23 @@ def find_leaks(
     """
     if not items:
         raise UserError("the benchmarks hold no items", fix="give at least one benchmark file")
+    with tempfile.TemporaryDirectory() as name:
+        return _compared(path, items, settings, engine, Path(name))
+
+
+def _compared(
+    path: Path,
+    items: Sequence[BenchmarkItem],
+    settings: DecontaminationSettings,
+    engine: Engine,
+    folder: Path,
+) -> Contamination:
+    """As ``find_leaks``; ``folder`` takes what every worker needs once and not with every block."""
     paths = Numbered()
     rows: list[tuple[int, str, list[int], list[tuple[int, int]]]] = []
     problems: list[Problem] = []
-    asked = _Questions(items, settings.similarity)
-    for block in engine.map(partial(_read_block, asked=asked), iter_blocks(path)):
+    questions = _kept(folder / "questions", _Questions(items, settings.similarity))
+    for block in engine.map(partial(_read_block, questions=questions), iter_blocks(path)):
         for found in block:
             if isinstance(found, Problem):
                 problems.append(found)
@@ -141,7 +153,8 @@ def find_leaks(
                 rows.append((number, record_id, [paths.number(one) for one in shown_paths], turns))
     count = len(rows) + len(problems)
     pictured, benchmark_problems = _benchmark_pictures(items, engine)
-    seen, reasons = _find_images(paths, pictured, settings, engine)
+    pictures = _kept(folder / "pictures", pictured.pictures)
+    seen, reasons = _find_images(paths, pictures, settings, engine)
     by_picture: dict[int, list[int]] = {}
     for place, picture in pictured.of_item.items():
         by_picture.setdefault(picture, []).append(place)
@@ -215,8 +228,20 @@ class _Questions:
 _Read = tuple[int, str, list[str], list[tuple[int, int]]]
 
 
-def _read_block(block: list[Row], asked: _Questions) -> list[_Read | Problem]:
+def _read_block(block: list[Row], questions: str) -> list[_Read | Problem]:
+    asked: _Questions = _given(questions)
     return [_read(row, asked) for row in block]
+
+
+def _kept(file: Path, value: Any) -> str:
+    """Write a value for the workers; gives the file's name."""
+    file.write_bytes(pickle.dumps(value))
+    return str(file)
+
+
+@lru_cache(1)
+def _given(file: str) -> Any:
+    return pickle.loads(Path(file).read_bytes())
 
 
 def _read(row: Row, asked: _Questions) -> _Read | Problem:
@@ -266,22 +291,18 @@ def _benchmark_pictures(items: Sequence[BenchmarkItem], engine: Engine) -> tuple
 
 
 def _find_images(
-    paths: Numbered, pictured: _Pictures, settings: DecontaminationSettings, engine: Engine
+    paths: Numbered, pictures: str, settings: DecontaminationSettings, engine: Engine
 ) -> tuple[dict[int, list[image_match.Match]], dict[int, str]]:
     """The matches of each image that has any, and why the unusable ones are that."""
     found: dict[int, list[image_match.Match]] = {}
     reasons: dict[int, str] = {}
-    with tempfile.TemporaryDirectory() as folder:
-        # Through a file, because each worker needs the index once and not with every block.
-        file = Path(folder) / "benchmark.pickle"
-        file.write_bytes(pickle.dumps(pictured.pictures))
-        work = partial(_match_block, root=settings.image_root, index=str(file), match=settings.match)
-        images = (one for block in engine.map(work, _blocks(paths)) for one in block)
-        for number, (matches, reason) in enumerate(images):
-            if reason is not None:
-                reasons[number] = reason
-            elif matches:
-                found[number] = matches
+    work = partial(_match_block, root=settings.image_root, pictures=pictures, match=settings.match)
+    images = (one for block in engine.map(work, _blocks(paths)) for one in block)
+    for number, (matches, reason) in enumerate(images):
+        if reason is not None:
+            reasons[number] = reason
+        elif matches:
+            found[number] = matches
     return found, reasons
 
 
@@ -297,11 +318,9 @@ def _blocks(paths: Numbered) -> Iterator[list[str]]:
 
 
 def _match_block(
-    paths: list[str], root: Path, index: str, match: image_match.MatchSettings
+    paths: list[str], root: Path, pictures: str, match: image_match.MatchSettings
 ) -> list[tuple[list[image_match.Match], str | None]]:
-    from data_builders.curate.images_of import see
-
-    windows = _window_index(index, match)
+    windows = _window_index(pictures, match)
     results: list[tuple[list[image_match.Match], str | None]] = []
     for path in paths:
         value, reason = see(root, path, "picture")

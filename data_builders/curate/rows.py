@@ -47,6 +47,10 @@ class Row:
     text: bytes
     """Its JSON, empty where ``reason`` says why it was not read."""
     reason: str | None = None
+    line: int = 1
+    """Line of the file in which it starts, counted from 1."""
+    column: int = 1
+    """Column in which it starts, counted from 1, in bytes."""
 
     def value(self) -> Any:
         """The decoded JSON.
@@ -60,14 +64,21 @@ class Row:
             return json.loads(self.text.decode("utf-8"), parse_constant=_refuse_constant)
         except UnicodeDecodeError as error:
             raise RecordError(
-                f"the row is not UTF-8 at its byte {error.start}", _id_in(self.text), self.number
+                f"the row is not UTF-8 ({self._place(error.start)})", _id_in(self.text), self.number
             ) from error
         except json.JSONDecodeError as error:
             raise RecordError(
-                f"malformed JSON at character {error.pos}: {error.msg}", _id_in(self.text), self.number
+                f"malformed JSON: {error.msg} ({self._place(error.pos)})", _id_in(self.text), self.number
             ) from error
         except (ValueError, RecursionError) as error:
             raise RecordError(f"JSON that cannot be used: {error}", _id_in(self.text), self.number) from error
+
+    def _place(self, offset: int) -> str:
+        """Line and column of an offset in the row."""
+        before = self.text[:offset]
+        newlines = before.count(b"\n")
+        column = offset - before.rfind(b"\n") if newlines else self.column + offset
+        return f"line {self.line + newlines}, column {column}"
 
     def record(self) -> Record:
         """The record that the row holds.
@@ -104,7 +115,13 @@ def iter_rows(path: str | Path, max_row_bytes: int = MAX_ROW_BYTES) -> Iterator[
             if file.read(len(_BOM)) != _BOM:
                 file.seek(0)
             found = False
+            if not head:
+                raise UserError("the file is empty", str(path), "give a JSON list or JSON Lines of records")
             listed = head.startswith(b"[")
+            if not listed and not any(line.lstrip().startswith(b"{") for line in head.splitlines()):
+                raise UserError(
+                    "The file is not a JSON list of records", str(path), "give a list, or an object a line"
+                )
             for row in _list_rows(file, path, max_row_bytes) if listed else _line_rows(file, max_row_bytes):
                 found = True
                 yield row
@@ -130,6 +147,14 @@ def iter_blocks(
             block, size = [], 0
     if block:
         yield block
+
+
+def to_line(value: Any) -> bytes:
+    """JSON in one line of UTF-8."""
+    try:
+        return json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:  # half of a surrogate pair, which only JSON's own escapes can spell
+        return json.dumps(value).encode()
 
 
 class RowWriter:
@@ -164,11 +189,11 @@ class RowWriter:
         """Append one row; a row of a file keeps its bytes unless it runs over several lines."""
         assert self._file is not None
         if isinstance(row, dict):
-            text = json.dumps(row, ensure_ascii=False).encode()
+            text = to_line(row)
         else:
             text = row.text.strip()
             if b"\n" in text or b"\r" in text:
-                text = json.dumps(row.value(), ensure_ascii=False).encode()
+                text = to_line(row.value())
         opening = (b",\n" if self.count else b"[\n") if self._listed else b""
         self._file.write(opening + text + (b"" if self._listed else b"\n"))
         self.count += 1
@@ -203,14 +228,15 @@ def write_rows(path: str | Path, rows: Iterable[Any]) -> int:
 
 
 def _line_rows(file: IO[bytes], limit: int) -> Iterator[Row]:
-    number = 0
+    number = place = 0
     while line := file.readline(limit + 1):
+        place += 1
         if len(line) > limit and not line.endswith(b"\n"):
             size = len(line) + _skip_line(file)
-            yield Row(number, b"", f"the row has {size:,} bytes, more than the {limit:,} allowed")
+            yield Row(number, b"", f"the row has {size:,} bytes, more than the {limit:,} allowed", place)
             number += 1
-        elif line := line.strip():
-            yield Row(number, line)
+        elif text := line.strip():
+            yield Row(number, text, None, place, line.index(text[:1]) + 1)
             number += 1
 
 
@@ -233,7 +259,8 @@ def _list_rows(file: IO[bytes], path: Path, limit: int) -> Iterator[Row]:
         window.position += 1
     else:
         while True:
-            yield Row(number, window.item(number))
+            line, column = window.place()
+            yield Row(number, window.item(number), None, line, column)
             number += 1
             mark = window.next_mark()
             window.position += 1
@@ -255,22 +282,28 @@ class _Window:
         self._path = path
         self._limit = limit
         self._scan = json.JSONDecoder().raw_decode
-        self._lines = 0
-        self._column = 0
+        self._line, self._column, self._marked = 1, 0, 0
         self.text = ""
         self.position = 0
 
     def _more(self, size: int = _CHUNK) -> bool:
         """Forget what was read already and append what comes next; False at the end of the file."""
-        gone = self.text[: self.position]
-        if newlines := gone.count("\n"):
-            self._lines += newlines
-            self._column = len(gone) - gone.rfind("\n") - 1
-        else:
-            self._column += len(gone)
+        self.place()
         new = self._file.read(size).decode("latin-1")
-        self.text, self.position = self.text[self.position :] + new, 0
+        self.text, self.position, self._marked = self.text[self.position :] + new, 0, 0
         return bool(new)
+
+    def place(self) -> tuple[int, int]:
+        """Line and column of the position, counted from 1."""
+        self._line, self._column = self._place_of(self.position)
+        self._marked = self.position
+        return self._line, self._column + 1
+
+    def _place_of(self, position: int) -> tuple[int, int]:
+        passed = self.text[self._marked : position]
+        if newlines := passed.count("\n"):
+            return self._line + newlines, len(passed) - passed.rfind("\n") - 1
+        return self._line, self._column + len(passed)
 
     def next_mark(self) -> str:
         """The next character that is no white space, without passing it; empty at the end of the file."""
@@ -320,10 +353,8 @@ class _Window:
 
     def malformed(self, reason: str, position: int) -> UserError:
         """The error that names line and column of a position in the window."""
-        before = self.text[:position]
-        newlines = before.count("\n")
-        column = len(before) - before.rfind("\n") - 1 if newlines else self._column + len(before)
-        where = f"{self._path}, line {self._lines + newlines + 1}, column {column + 1}"
+        line, column = self._place_of(position)
+        where = f"{self._path}, line {line}, column {column + 1}"
         return UserError(f"Malformed JSON: {reason}", where, "mend the file there")
 
 

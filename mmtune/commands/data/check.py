@@ -6,10 +6,14 @@ import argparse
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mmtune.commands.data.arguments import engine_of, root_of, say, take_engine
 from mmtune.commands.recipe_argument import overrides_of, take_recipe_keys
 from mmtune.errors import UserError
+
+if TYPE_CHECKING:
+    from data_builders.curate.rows import Problem
 
 SUMMARY = "Check every record and image of a recipe, or of a LLaVA JSON or JSONL file."
 EXAMPLE = """
@@ -90,6 +94,7 @@ def _check_file(args: argparse.Namespace) -> int:
     path, root = args.path, None if args.no_images else root_of(args)
     settings = CheckSettings(root, args.decode, args.unique_ids, args.max_row_mb * 2**20)
     counts: Counter[str] = Counter()
+    first: Problem | None = None
     with ExitStack() as files:
         listed = files.enter_context(RowWriter(args.report)) if args.report else None
         kept = files.enter_context(RowWriter(args.keep)) if args.keep else None
@@ -100,14 +105,15 @@ def _check_file(args: argparse.Namespace) -> int:
                 if problem is None:
                     continue
                 counts[kind] += 1
+                first = first or problem
                 if listed is not None:
                     listed.write({**asdict(problem), "refused": kind == "refused"})
                 if counts[kind] <= _SHOWN or (listed is None and kind == "refused"):
                     say(f"{path}, {problem}")
             if kept is not None and checked.problem is None:
                 kept.write(checked.row)
-        if kept is not None and not kept.count:
-            raise UserError("no record of the file can be used", str(path), "see the reasons above")
+        if counts["refused"] == counts["records"]:
+            raise UserError(f"no record of the file can be used; the first: {first}", str(path))
     say(
         f"{counts['records']} records, {counts['refused']} refused; {counts['images']} images;"
         f" {counts['repeated']} have the id of an earlier one"

@@ -45,7 +45,7 @@ def test_lines_come_back_as_they_were_written(tmp_path_factory, values):
     folder = tmp_path_factory.mktemp("lines")
     with RowWriter(folder / "a.jsonl") as out:
         for value in values:
-            out.write(json.loads(json.dumps(value, ensure_ascii=True).replace("\\ud", "d")))
+            out.write({**value, "half": "\ud800"})
     first = (folder / "a.jsonl").read_bytes()
     for name in ("b.jsonl", "c.json"):
         with RowWriter(folder / name) as out:
@@ -88,8 +88,8 @@ def test_a_line_that_is_too_long_is_skipped_without_being_kept(tmp_path):
 @pytest.mark.parametrize(
     ("text", "reason", "record_id"),
     [
-        (b'{"id": "a", "x": "\xff"}', "not UTF-8 at its byte 18", "a"),
-        (b'{"id": 7, "x": }', "malformed JSON at character 15", "7"),
+        (b'{"id": "a", "x": "\xff"}', "not UTF-8 (line 1, column 19)", "a"),
+        (b'{"id": 7, "x": }', "malformed JSON: Expecting value (line 1, column 16)", "7"),
         (b'{"id": "b", "x": NaN}', "NaN is not a JSON number", "b"),
         (b"[" * 100_000, "JSON", "?"),
     ],
@@ -111,7 +111,29 @@ def test_blocks_are_bounded_in_rows_and_in_bytes(tmp_path):
     assert [len(block) for block in iter_blocks(path, 4, max_row_bytes=130)] == [2] * 5
 
 
-@pytest.mark.parametrize("content", [b"", b"\n \n", b"[]", b"\xef\xbb\xbf"])
+@pytest.mark.parametrize(
+    ("content", "place"),
+    [
+        (b'\n  {"id": 1, "x"}\n{"id": 2}', "line 2, column 16"),
+        (b'[{"id": 2},\n\n  {"id": 1,\n "x": "\xff"}]', "line 4, column 8"),
+        (b'[{"id": 2}, {"x": "\xff"}]', "line 1, column 20"),
+    ],
+)
+@pytest.mark.parametrize("chunk", [4, 2**20])
+def test_a_bad_row_is_told_with_its_place_in_the_file(tmp_path, monkeypatch, content, place, chunk):
+    monkeypatch.setattr(rows_module, "_CHUNK", chunk)
+    path = tmp_path / "rows.json"
+    path.write_bytes(content)
+    told = []
+    for row in iter_rows(path):
+        try:
+            row.value()
+        except RecordError as error:
+            told.append(error.reason)
+    assert len(told) == 1 and place in told[0]
+
+
+@pytest.mark.parametrize("content", [b"", b"\n \n", b"[]", b"\xef\xbb\xbf", b"3", b"hello\nworld"])
 def test_nothing_is_not_a_success(tmp_path, content):
     path = tmp_path / "empty.jsonl"
     path.write_bytes(content)
