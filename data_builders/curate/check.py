@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path, PureWindowsPath
 
 from data_builders.curate.rows import BLOCK_ROWS, MAX_ROW_BYTES, Problem, Row, iter_blocks, problem_of
 from data_builders.engines import Engine
 from mmtune.errors import RecordError, UserError
 from mmtune.records import ImageRef
 
+_MAYBE_DRIVE = re.compile(r".:|[\\/]{2}", re.DOTALL)
 _IMAGES_REMEMBERED = 65536
 """Images whose verdict a worker keeps: rows about one image mostly stand close together."""
 
@@ -111,7 +113,7 @@ def _path_reason(path: str) -> str | None:
     """Why a path could leave any image root, or None."""
     if not path or "\0" in path:
         return f"the image path is empty or holds a zero byte ({path!r})"
-    if PurePosixPath(path).is_absolute() or PureWindowsPath(path).drive:
+    if path.startswith("/") or (_MAYBE_DRIVE.match(path) and PureWindowsPath(path).drive):
         return f"the image path is absolute ({path})"
     if ".." in path.replace("\\", "/").split("/"):
         return f"the image path climbs out with '..' ({path})"

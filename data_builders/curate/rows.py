@@ -24,6 +24,14 @@ _HEAD = 4096
 _SPACE = " \t\r\n"
 
 
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+# Made once: json.loads with an option of its own would make one for every row.
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """What is wrong with one row."""
@@ -61,7 +69,7 @@ class Row:
         if self.reason is not None:
             raise RecordError(self.reason, row=self.number)
         try:
-            return json.loads(self.text.decode("utf-8"), parse_constant=_refuse_constant)
+            return _DECODER.decode(self.text.decode("utf-8"))
         except UnicodeDecodeError as error:
             raise RecordError(
                 f"the row is not UTF-8 ({self._place(error.start)})", _id_in(self.text), self.number
@@ -356,10 +364,6 @@ class _Window:
         line, column = self._place_of(position)
         where = f"{self._path}, line {line}, column {column + 1}"
         return UserError(f"Malformed JSON: {reason}", where, "mend the file there")
-
-
-def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not a JSON number")
 
 
 def _id_in(text: bytes) -> str:
