@@ -228,13 +228,13 @@ def _lines(
             answers += 1
         rests = [_key_of(one, named, keys) for one in ids]
         before = parent.turns[number].text if parent is not None and number < len(parent.turns) else ""
-        text = turn.text.replace(IMAGE_PLACEHOLDER, "🖼")
+        text = turn.text.replace(IMAGE_PLACEHOLDER, "[image]")
         yield Line(
             turn.role,
             text,
             tuple(one for one in rests if one in keys),
             tuple(one for one in rests if one not in keys),
-            tuple(differences(before.replace(IMAGE_PLACEHOLDER, "🖼"), text)) if parent is not None else (),
+            () if parent is None else tuple(differences(before.replace(IMAGE_PLACEHOLDER, "[image]"), text)),
         )
 
 
