@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Trains the two embedded backbones from scratch and stores them in data_builders/miniworld/backbones/weights.
-# About an hour on 2 CPU cores; any option goes to `python -m data_builders.miniworld.backbones` (see --help).
+# About three hours on one CPU core; any option goes to `python -m data_builders.miniworld.backbones` (see --help).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/setup.sh
