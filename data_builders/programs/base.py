@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from data_builders.draws import Draws
 from data_builders.programs.view import View
@@ -15,9 +16,8 @@ Arguments = Mapping[str, Any]
 Views = Sequence[View]
 
 
-@dataclass(frozen=True, slots=True)
-class Solution:
-    """The truth about one possible question.
+class Solution(NamedTuple):
+    """The truth about one possible question; a tuple, since thousands a second are made.
 
     Args:
         answer: as the model should give it.
@@ -30,7 +30,7 @@ class Solution:
 
     answer: str
     evidence: tuple[str, ...]
-    words: Mapping[str, str] = field(default_factory=dict)
+    words: Mapping[str, str] = MappingProxyType({})
     wrong: tuple[str, ...] = ()
     side: str = ""
 

@@ -36,7 +36,7 @@ def record_of(
     arguments = {
         "names": settings.names,
         "digits": settings.digits,
-        "turns": [dict(found.arguments) for found in asked],
+        "turns": [found.arguments for found in asked],
     }
     meta: dict[str, Any] = {
         "builder": program.name,

@@ -24,6 +24,13 @@ def some_pairs(view: View, draws: Draws) -> Iterator[tuple[str, str]]:
 
 def sayable(view: View, one: str, two: str) -> tuple[str, ...] | None:
     """All that is annotated between two objects; None if some of it cannot be said or is in dispute."""
+    pair = one, two
+    if pair not in view.said:
+        view.said[pair] = _sayable(view, one, two)
+    return view.said[pair]
+
+
+def _sayable(view: View, one: str, two: str) -> tuple[str, ...] | None:
     found = view.relations.get((one, two))
     if not found or one == two or one not in view.by_id or two not in view.by_id:
         return None

@@ -24,7 +24,8 @@ class View:
 
     __slots__ = (
         "box_texts", "boxes", "by_id", "by_name", "digits", "exhaustive", "exhaustive_attributes", "height",
-        "masks", "named", "names", "neighbors", "objects", "phrases", "relations", "scene", "singles",
+        "masks", "named", "names", "neighbors", "objects", "phrases", "relations", "said", "scene",
+        "singles",
         "width",
     )  # fmt: skip
 
@@ -50,6 +51,7 @@ class View:
             if predicate not in found:
                 found.append(predicate)
         self.phrases: dict[tuple[str, str], str | None] = {}
+        self.said: dict[tuple[str, str], tuple[str, ...] | None] = {}
         self.singles: frozenset[str] | None = None
         self.named: list[SceneObject] | None = None
         self.box_texts: dict[str, str] = {}

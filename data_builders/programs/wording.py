@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from data_builders.draws import Draws
 from data_builders.programs.base import Arguments, Program, Solution
@@ -28,8 +27,7 @@ _LETTERS = "ABCD"
 STYLES = len(LAYOUTS) * len(MARKS)
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """A question and its answer in words, and what ``word`` made them from.
 
     Args:

@@ -146,7 +146,7 @@ DOCUMENT_QUESTIONS = Program(
         ),
         "after": phrasings(
             'which section comes (right|directly) after "{first}"?',
-            'what is the heading that follows "{first}"?',
+            '(tell me|name|give) the heading that follows "{first}".',
         ),
         "cell": phrasings(
             "what is the (value|number) for {row} (in|under) {column}?",

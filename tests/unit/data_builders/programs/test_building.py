@@ -15,7 +15,7 @@ from data_builders.miniworld.dataset import build as build_miniworld
 from data_builders.miniworld.world import World
 from data_builders.programs.asking import Settings
 from data_builders.programs.building import ALL, build, build_drawn, verify_file
-from data_builders.programs.drawn.diagrams import KINDS
+from data_builders.programs.drawn.geometry import KINDS
 from data_builders.programs.drawn.registry import DRAWINGS
 from data_builders.programs.inputs import sound_scenes
 from data_builders.programs.marking import COLORS, copy_name
