@@ -33,7 +33,7 @@ for index in range(25):
 print(digest.hexdigest())
 """
 # Pixels and truth of 25 scenes without photographs: the same on every machine, process and version.
-_PLAIN_TRAIN = "23566b02cebb07ba51abebfce87d9f4a91f70fde3734412f43b1cb5d3007a73e"
+_PLAIN_TRAIN = "b054e8fa34c95a033c8156d4659b95ccb79559b61df5321a27a554392cec4cd0"
 
 
 def _world_hash(photo_share: float, split: str) -> str:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from mmtune.batch import IGNORE
-from mmtune.models.bundle import build
+from mmtune.models.building import build
 from mmtune.records import ImageRef, Record, Turn
 from mmtune.train.recipe import load_recipe
 from mmtune.train.record_scores import RecordScorer, _answers_alone

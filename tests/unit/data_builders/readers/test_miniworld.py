@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
+from data_builders.draws import Draws
 from data_builders.miniworld.captions import coco_captions
-from data_builders.miniworld.draws import Draws
 from data_builders.miniworld.formats import coco
 from data_builders.miniworld.formats import visual_genome as vg
 from data_builders.miniworld.painting import visible_masks
