@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, MutableSequence, Sequence
+from itertools import islice
 from typing import TypeVar
 
 import numpy as np
@@ -79,11 +80,18 @@ class Draws:
             pool[place], pool[-1] = pool[-1], pool[place]
             yield pool.pop()
 
+    def few(self, items: Sequence[T], count: int) -> list[T]:
+        """``count`` different items in random order, as ``sample`` gives, with one draw an item.
+
+        Two methods, since the draws of ``sample`` are what data sets that are published were made with.
+        """
+        return list(islice(self.in_random_order(items), count))
+
     def distinct_samples(self, items: Sequence[H], count: int, tries: int) -> Iterator[list[H]]:
         """At most ``tries`` samples, no two of which hold the same items."""
         seen: set[frozenset[H]] = set()
         for _ in range(tries):
-            found = self.sample(items, count)
+            found = self.few(items, count)
             if frozenset(found) not in seen:
                 seen.add(frozenset(found))
                 yield found

@@ -36,7 +36,7 @@ def _point_program(name: str, closer: bool) -> Program:
         if len(items) < 2:
             return
         for _ in range(_TRIES):
-            points = [draw_point(view, item, draws) for item in draws.sample(items, _CANDIDATES)]
+            points = [draw_point(view, item, draws) for item in draws.few(items, _CANDIDATES)]
             if None not in points:
                 yield {"points": points}
 
@@ -120,7 +120,7 @@ def _anchor_program(name: str, closer: bool) -> Program:
         if len(named) < 3:
             return
         for _ in range(_TRIES):
-            anchor, *others = draws.sample(named, 3)
+            anchor, *others = draws.few(named, 3)
             yield {"anchor": anchor, "objects": others}
 
     def solve(views: Views, arguments: Arguments) -> Solution | None:

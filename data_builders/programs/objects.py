@@ -28,7 +28,7 @@ def absent_and_present(view: View, draws: Draws) -> list[str]:
     """Every class that is there and exhaustively annotated, and as many that are not there, shuffled."""
     present = [name for name in view.by_name if name in view.exhaustive]
     absent = sorted(view.exhaustive.difference(view.by_name))
-    names = present + draws.sample(absent, max(1, len(present)))
+    names = present + draws.few(absent, max(1, len(present)))
     draws.shuffle(names)
     return names
 

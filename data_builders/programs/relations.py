@@ -120,7 +120,7 @@ def _propose_head(views: Views, draws: Draws) -> Iterator[Arguments]:
             if other in view.by_id and other not in (one, two) and view.denies(other, predicate, two)
         ]
         if others:
-            listed = [one, *draws.sample(others, _LISTED - 1)]
+            listed = [one, *draws.few(others, _LISTED - 1)]
             draws.shuffle(listed)
             yield {"predicate": predicate, "object": two, "candidates": listed}
 

@@ -37,7 +37,7 @@ def _propose_object(views: Views, draws: Draws) -> Iterator[Arguments]:
         predicate = draws.choice(view.relations[one, two])
         value = draws.choice(head.attributes)
         if contradictions_of(predicate):
-            listed = [item.id for item in draws.sample(named, _LISTED) if item.id not in (one, two)]
+            listed = [item.id for item in draws.few(named, _LISTED) if item.id not in (one, two)]
             listed = [one, *listed[: _LISTED - 2]]
             draws.shuffle(listed)
             yield {"predicate": predicate, "object": two, "value": value, "candidates": listed}

@@ -22,7 +22,7 @@ def _point_program(name: str, makes: str, same: bool) -> Program:
         if len(items) < 2:
             return
         for _ in range(_TRIES):
-            anchor, *others = draws.sample(items, _CANDIDATES)
+            anchor, *others = draws.few(items, _CANDIDATES)
             # One candidate is to be told from the others: the one on the anchor's object, or off it.
             wanted = [anchor, *others] if same else [others[0], *[anchor] * (_CANDIDATES - 1)]
             points = [draw_point(view, item, draws) for item in (anchor, *wanted)]

@@ -54,7 +54,7 @@ def draw_wording(
     drawn: dict[str, Any] = dict(arguments)
     if solution.wrong and (mode == "choice" or (mode == "both" and draws.below(2))):
         wrong = solution.wrong
-        options = draws.sample(wrong, MOST_OPTIONS - 1) if len(wrong) > 1 else [*wrong]
+        options = draws.few(wrong, MOST_OPTIONS - 1) if len(wrong) > 1 else [*wrong]
         options.insert(draws.below(len(options) + 1), solution.answer)
         drawn["options"] = options
         drawn["style"] = draws.below(STYLES)
