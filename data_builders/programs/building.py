@@ -17,7 +17,7 @@ from data_builders.problems import Problem, Problems
 from data_builders.programs.asking import Settings, stable_number, view_of
 from data_builders.programs.blocks import BLOCK, records_of_block
 from data_builders.programs.drawn.registry import DRAWINGS
-from data_builders.programs.inputs import sound_scenes
+from data_builders.programs.inputs import Annotations, sound_scenes
 from data_builders.programs.marking import draw_marks
 from data_builders.programs.records import marks_of, records_of_scene
 from data_builders.programs.registry import PROGRAMS
@@ -97,6 +97,9 @@ def build(
     names: Names = "exhaustive",
     digits: int = 2,
     image_root: Path | None = None,
+    reader: str | None = None,
+    exhaustive: str | None = None,
+    licence: str = "",
     limit: int | None = None,
     workers: int = 1,
     progress: Progress | None = None,
@@ -105,7 +108,7 @@ def build(
 
     Args:
         name: of a program, or ``ALL``, which leaves out those that draw into copies of the images.
-        inputs: as of ``sound_scenes``.
+        inputs: annotation files or folders of one format, or miniworld folders.
         out: the records, LLaVA JSON (``.json``) or one a line (``.jsonl``). What was left out goes to
             ``OUT.problems.jsonl``, copies of images to a folder ``OUT-images``.
         seed: same seed and scenes, same records, in any number of processes.
@@ -113,7 +116,10 @@ def build(
         turns: most questions of one program in one record.
         names: when a class name alone may refer to an object; see ``View``.
         digits: of coordinates.
-        image_root: folder of the images; needed where marks are drawn into copies.
+        image_root: folder of the images, which must then be there; needed where marks are drawn into copies.
+        reader: the annotation's format; None finds it out.
+        exhaustive: classes of which every instance is annotated, with commas between.
+        licence: of scenes whose annotation states none.
         limit: scenes to read at most.
         workers: processes.
         progress: called with the scenes done so far, twice.
@@ -132,10 +138,12 @@ def build(
         copies = out.with_name(f"{out.stem}-images")
         copies.mkdir(parents=True, exist_ok=True)
     work = Work(chosen, settings, image_root, copies)
+    claimed = claimed_classes(exhaustive)
+    annotations = Annotations(tuple(inputs), image_root, reader, claimed, licence, limit)
     counts: Counter[str] = Counter()
     noted = _problems_file(out)
     with Problems(noted) as problems:
-        blocks = _blocks(sound_scenes(inputs, problems, limit))
+        blocks = _blocks(sound_scenes(annotations, problems))
 
         def records() -> Iterator[Record]:
             for done in _run(partial(work_on, work), blocks, workers):
@@ -238,14 +246,19 @@ def build_drawn(
     return Built({"images": count, "records": written})
 
 
-def verify_file(records: Path, inputs: Sequence[Path]) -> Built:
-    """Verify every record of a file against the scenes.
+def claimed_classes(names: str | None) -> frozenset[str] | None:
+    """Classes as a person lists them, with commas between; None where nothing is claimed."""
+    return None if names is None else frozenset(name.strip() for name in names.split(",") if name.strip())
+
+
+def verify_file(records: Path, annotations: Annotations) -> Built:
+    """Verify every record of a file against the scenes, read as they were when it was built.
 
     Returns:
         How many were checked and failed; ``problems`` names the first ones.
     """
     problems = Problems()
-    scenes = {scene.id: scene for scene in sound_scenes(inputs, lambda problem: None)}
+    scenes = {scene.id: scene for scene in sound_scenes(annotations, lambda problem: None)}
     checked = 0
     for row, record in iter_llava(records):
         checked += 1

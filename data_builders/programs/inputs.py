@@ -1,61 +1,92 @@
-"""Scenes for the programs: from a file of scenes, or from a miniworld data set's folder."""
+"""Scenes for the programs: from any annotation that the readers know, or from a miniworld data set."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from data_builders.problems import Problem, Report
 from data_builders.programs.soundness import faults_of
-from data_builders.scenes import Mask, Scene, read_scenes
+from data_builders.readers import read_annotations
+from data_builders.scenes import Mask, Scene
 from mmtune.errors import UserError
 
 _SHOWN = 3
 
 
-def sound_scenes(paths: Sequence[Path], report: Report, limit: int | None = None) -> Iterator[Scene]:
+@dataclass(frozen=True, slots=True)
+class Annotations:
+    """Where scenes come from.
+
+    Args:
+        paths: annotation files or folders of one format that ``data_builders.readers`` knows; or folders
+            that ``mmtune build miniworld`` made, whose scenes are drawn again with masks and depth.
+        image_root: folder of the images, which must then be there.
+        reader: the format; None finds it out.
+        exhaustive: classes of which every instance is annotated; None believes the format.
+        licence: of scenes whose annotation states none.
+        limit: scenes to take at most.
+    """
+
+    paths: tuple[Path, ...]
+    image_root: Path | None = None
+    reader: str | None = None
+    exhaustive: frozenset[str] | None = None
+    licence: str = ""
+    limit: int | None = None
+
+
+def sound_scenes(annotations: Annotations, report: Report) -> Iterator[Scene]:
     """The scenes of some files that can be asked about, each id once.
 
     Args:
-        paths: files of scenes, one a line; or folders that ``mmtune build miniworld`` made, whose scenes
-            are drawn again with masks and depth.
-        report: told of each scene that is left out, and why.
-        limit: scenes to take at most.
+        annotations: where they come from.
+        report: told of each row and scene that is left out, and why.
 
     Raises:
         UserError: if a file cannot be read, or none of its scenes can be used.
     """
-    return islice(_sound_scenes(paths, report), limit)
+    return islice(_sound_scenes(annotations, report), annotations.limit)
 
 
-def _sound_scenes(paths: Sequence[Path], report: Report) -> Iterator[Scene]:
+def _sound_scenes(annotations: Annotations, report: Report) -> Iterator[Scene]:
     seen: set[str] = set()
     first: Problem | None = None
-    for path in paths:
-        for scene in _scenes(path):
-            faults = ["its id is that of an earlier scene"] if scene.id in seen else faults_of(scene)
-            if faults:
-                problem = Problem(f"scene {scene.id}", "; ".join(faults[:_SHOWN]), str(path))
-                first = first or problem
-                report(problem)
-                continue
-            seen.add(scene.id)
-            yield scene
+    for scene in _scenes(annotations, report):
+        faults = ["its id is that of an earlier scene"] if scene.id in seen else faults_of(scene)
+        if faults:
+            problem = Problem(f"scene {scene.id}", "; ".join(faults[:_SHOWN]), str(annotations.paths[0]))
+            first = first or problem
+            report(problem)
+            continue
+        seen.add(scene.id)
+        yield scene
     if not seen:
-        where = ", ".join(map(str, paths))
+        where = ", ".join(map(str, annotations.paths))
         raise UserError("no scene can be used", where, f"the first problem: {first}" if first else None)
 
 
-def _scenes(path: Path) -> Iterator[Scene]:
-    if path.is_dir():
-        return _miniworld(path)
-    if not path.is_file():
-        raise UserError("There is no such file of scenes", str(path), "check the path")
-    return read_scenes(path)
+def _scenes(annotations: Annotations, report: Report) -> Iterator[Scene]:
+    if all(_is_miniworld(path) for path in annotations.paths):
+        return (scene for path in annotations.paths for scene in _miniworld(path))
+    return read_annotations(
+        annotations.paths,
+        reader=annotations.reader,
+        images=annotations.image_root,
+        licence=annotations.licence,
+        exhaustive=annotations.exhaustive,
+        report=report,
+    )
+
+
+def _is_miniworld(path: Path) -> bool:
+    """Whether a folder has the manifest of a miniworld."""
+    manifest = path / "manifest.json"
+    return manifest.is_file() and b'"object_counts"' in manifest.read_bytes()
 
 
 def _miniworld(folder: Path) -> Iterator[Scene]:
@@ -64,12 +95,8 @@ def _miniworld(folder: Path) -> Iterator[Scene]:
     from data_builders.miniworld.world import World, WorldSettings
     from mmtune.records import ImageRef
 
-    try:
-        settings = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["settings"]
-        counts, seed, world = settings["scenes"], settings["seed"], _world(settings["world"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        fix = "give a file of scenes, or a folder that `mmtune build miniworld` made"
-        raise UserError("The folder holds no miniworld data set", str(folder), fix) from error
+    settings = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["settings"]
+    counts, seed, world = settings["scenes"], settings["seed"], _world(settings["world"])
     for split, count in counts.items():
         supply = World(WorldSettings(**world), split, seed)
         for index in range(count):

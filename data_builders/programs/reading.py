@@ -33,21 +33,26 @@ def written(view: View) -> list[SceneObject]:
     ]
 
 
+def _lines(view: View) -> tuple[list[str], tuple[str, ...], str]:
+    """The lines of text, what they rest on, and whether they are all that there is to read."""
+    items = written(view)
+    if items:
+        form = "all" if {item.name for item in items} <= view.exhaustive else "some"
+        return [(item.text or "").strip() for item in items], tuple(item.id for item in items), form
+    texts = [text.strip() for text in view.scene.texts if text.strip()]
+    return texts, tuple(f"text {place}" for place in range(len(texts))), "some"
+
+
 def _propose_all(views: Views, draws: Draws) -> Iterable[Arguments]:
-    found = {item.name for item in views[0].objects if item.text}
-    if not found:
-        return ()
-    return [{"form": "all" if found <= views[0].exhaustive else "some"}]
+    texts, _, form = _lines(views[0])
+    return [{"form": form}] if texts else ()
 
 
 def _solve_all(views: Views, arguments: Arguments) -> Solution | None:
-    view = views[0]
-    items = written(view)
-    every = {item.name for item in items} <= view.exhaustive
-    if not items or (arguments["form"] == "all") != every:
+    texts, evidence, form = _lines(views[0])
+    if not texts or arguments["form"] != form:
         return None
-    text = "\n".join((item.text or "").strip() for item in items)
-    return Solution(text, tuple(item.id for item in items))
+    return Solution("\n".join(texts), evidence)
 
 
 OCR_READING = Program(
@@ -68,7 +73,7 @@ OCR_READING = Program(
     },
     propose=_propose_all,
     solve=_solve_all,
-    possible=has_text,
+    possible=lambda view: bool(view.scene.texts) or has_text(view),
 )
 
 

@@ -84,4 +84,4 @@ def marks_of(program: Program, record: Record) -> Sequence[Sequence[str]]:
 
 def _source(scene: Scene) -> str:
     """The data set that a scene says it is from, else the scene itself."""
-    return str(scene.source.get("dataset") or scene.source.get("file") or scene.id)
+    return str(scene.source.get("dataset") or scene.source.get("format") or scene.id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import combinations
 
 from data_builders.programs.attribute_types import in_order, type_of
@@ -71,15 +72,19 @@ def box_text(view: View, item: SceneObject) -> str:
 
 def _write_boxes(view: View) -> dict[str, str]:
     """Write the boxes of all objects, once for all questions."""
-    wide, high = view.width, view.height
-    spec = f"%.{view.digits}f"
-    text = f"[{spec}, {spec}, {spec}, {spec}]"
     for item in view.objects:
-        x0, y0, x1, y1 = item.box_xyxy
-        values = (_ratio(x0, wide), _ratio(y0, high), _ratio(x1, wide), _ratio(y1, high))
-        written = view.box_texts[item.id] = text % values
+        written = view.box_texts[item.id] = ratios_text(view, item.box_xyxy)
         view.boxes[written] = view.boxes.get(written, 0) + 1
     return view.box_texts
+
+
+def ratios_text(view: View, box_xyxy: Sequence[float]) -> str:
+    """A box of the original image in pixels, as it is written."""
+    x0, y0, x1, y1 = box_xyxy
+    wide, high = view.width, view.height
+    spec = f"%.{view.digits}f"
+    values = (_ratio(x0, wide), _ratio(y0, high), _ratio(x1, wide), _ratio(y1, high))
+    return f"[{spec}, {spec}, {spec}, {spec}]" % values
 
 
 def point_text(view: View, x: float, y: float) -> str:

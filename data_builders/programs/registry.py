@@ -13,6 +13,7 @@ from data_builders.programs.marks import MARK_PROGRAMS
 from data_builders.programs.negatives import NEGATIVE_PROGRAMS
 from data_builders.programs.objects import OBJECT_PROGRAMS
 from data_builders.programs.reading import READING_PROGRAMS
+from data_builders.programs.regions import REGION_PROGRAMS
 from data_builders.programs.relations import RELATION_PROGRAMS
 from data_builders.programs.scene_graph import SCENE_GRAPH_PROGRAMS
 from data_builders.programs.segmentation import SEGMENTATION_PROGRAMS
@@ -31,6 +32,7 @@ PROGRAMS: dict[str, Program] = {
         *SELECT_PROGRAMS,
         *TOGETHER_PROGRAMS,
         *READING_PROGRAMS,
+        *REGION_PROGRAMS,
         *GROUNDING_PROGRAMS,
         *NEGATIVE_PROGRAMS,
         *MARK_PROGRAMS,

@@ -24,6 +24,10 @@ def faults_of(scene: Scene) -> list[str]:
             faults.append(f"object {item.id!r} has no class name")
         if not all(map(math.isfinite, item.box_xyxy)) or x1 <= x0 or y1 <= y0:
             faults.append(f"object {item.id!r} has no box: {list(item.box_xyxy)}")
+    for region in scene.regions:
+        x0, y0, x1, y1 = region.box_xyxy
+        if not all(map(math.isfinite, region.box_xyxy)) or x1 <= x0 or y1 <= y0:
+            faults.append(f"region {region.id!r} has no box: {list(region.box_xyxy)}")
     for relation in scene.relations:
         if relation.subject not in ids or relation.object not in ids:
             faults.append(f"a relation {relation.predicate!r} is of an object that is not there")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from data_builders.frames import ORIGINAL, in_frame
 from data_builders.programs.attribute_types import excludes, opposites_of, type_of
 from data_builders.programs.predicates import canonical, contradictions_of
 from data_builders.scenes import Scene, SceneObject
@@ -15,7 +16,7 @@ class View:
     """A scene and its indices.
 
     Args:
-        scene: that is asked about.
+        scene: that is asked about; its boxes are brought to the original image.
         names: when a class name alone may refer to an object. "exhaustive": if the class is annotated
             exhaustively, so that no second one can be there; "annotated": if one is annotated, as the
             makers of most data sets assume.
@@ -30,6 +31,7 @@ class View:
     )  # fmt: skip
 
     def __init__(self, scene: Scene, names: Names = "exhaustive", digits: int = 2) -> None:
+        scene = in_frame(scene, ORIGINAL)
         self.scene = scene
         self.names = names
         self.digits = digits

@@ -17,6 +17,7 @@ EXAMPLE = """
 mmtune build --list
 mmtune build miniworld --out OUT/data --seed 1 --train-scenes 20000 --workers 8
 mmtune build programs --in OUT/data --out OUT/programs.jsonl
+mmtune build grounding_box --in instances_val2017.json --image-root val2017 --out OUT/boxes.jsonl
 mmtune build marked_objects --in OUT/data --image-root OUT/data/images --out OUT/marked.jsonl
 mmtune build --verify OUT/programs.jsonl --in OUT/data
 mmtune build llava_detail --in scenes.jsonl --out OUT/detail --teacher http://127.0.0.1:8000/v1 --model M
@@ -34,7 +35,10 @@ SETTINGS: dict[str, tuple[Callable[[str], Any], str]] = {
     "names": (str, "a class name alone refers to an object if its class is 'exhaustive' (default) or"
                    " 'annotated' once"),
     "digits": (int, "of coordinates, which are ratios (default 2)"),
-    "image-root": (Path, "folder of the scenes' images, where a builder draws into copies"),
+    "image-root": (Path, "folder of the scenes' images, which must then be there"),
+    "reader": (str, "format of the annotations (default: found out from their content)"),
+    "exhaustive": (str, "classes, with commas between, of which every instance is annotated"),
+    "licence": (str, "of images whose annotation states none"),
     "workers": (int, "processes (default: all cores)"),
     "teacher": (str, "who writes: an address that ends in /v1, batch (files), rules (no model), or a"
                      " checkpoint's folder"),
@@ -63,7 +67,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--list", action="store_true", help="say of each builder what it needs and makes")
     parser.add_argument("--verify", type=Path, metavar="RECORDS", help="recompute every answer of a file")
     parser.add_argument(
-        "--in", dest="inputs", type=Path, nargs="+", metavar="PATH", help="scenes, or a miniworld folder"
+        "--in",
+        dest="inputs",
+        type=Path,
+        nargs="+",
+        metavar="PATH",
+        help="annotations, or a miniworld folder",
     )
     parser.add_argument("--out", type=Path, help="file or folder to write to")
     for name, (kind, meaning) in SETTINGS.items():
@@ -95,11 +104,14 @@ def _list() -> int:
 
 
 def _verify(args: argparse.Namespace) -> int:
-    from data_builders.programs.building import verify_file
+    from data_builders.programs.building import claimed_classes, verify_file
+    from data_builders.programs.inputs import Annotations
 
     if not args.inputs:
         raise UserError("Records are verified against scenes", "--in", "say where the scenes are")
-    done = verify_file(args.verify, args.inputs)
+    claimed = claimed_classes(args.exhaustive)
+    annotations = Annotations(tuple(args.inputs), args.image_root, args.reader, claimed)
+    done = verify_file(args.verify, annotations)
     sys.stdout.write(f"{args.verify}: {done.counts['records']} records, {done.problems or 'all verified'}\n")
     return 2 if done.problems else 0
 

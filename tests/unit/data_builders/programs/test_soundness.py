@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from data_builders.frames import PADDED_SQUARE, in_frame
 from data_builders.programs.asking import Settings, view_of
 from data_builders.programs.attribute_types import excludes
 from data_builders.programs.blocks import records_of_block
@@ -18,7 +19,7 @@ from data_builders.programs.referring import refer
 from data_builders.programs.registry import PROGRAMS
 from data_builders.programs.soundness import faults_of
 from data_builders.programs.words import a, countable, phrasings, plural
-from data_builders.scenes import Mask
+from data_builders.scenes import Mask, Region
 from tests.unit.data_builders.programs.scenes_by_hand import asked, scene, thing
 
 FAR, MIDDLE, NEAR = (5, 5, 30, 30), (40, 40, 60, 60), (70, 70, 95, 95)
@@ -341,3 +342,36 @@ def test_a_picture_of_unknown_licence_makes_its_record_unknown():
     (record, *_) = records_of_block([free, replace(LAYERS, objects=LAYERS.objects[:1])], several, Settings())
     assert sorted(record.meta["licence"].split(" AND ")) == ["CC0-1.0", "unknown"]
     assert {item.split("/")[0] for turn in record.meta["evidence"]["turns"] for item in turn} <= {"free", "s"}
+
+
+def test_expressions_of_a_benchmark_are_kept_for_its_tests():
+    """RefCOCO's val and test expressions are not asked, nor a phrase that two objects have."""
+    regions = tuple(
+        Region(name, phrase, box, (owner_id,))
+        for name, phrase, box, owner_id in (
+            ("r1", "dog on the left", FAR, "a"), ("r2", "the cat", MIDDLE, "b"), ("r3", "the bus", NEAR, "c"),
+            ("r4", "Animal", FAR, "a"), ("r5", "animal", MIDDLE, "b"),
+        )
+    )  # fmt: skip
+    splits = {"r1": "train", "r2": "val", "r3": "testA", "r4": "train", "r5": "train"}
+    refs = replace(LAYERS, regions=regions, source={"splits": splits})
+    assert {q.answer for q in asked("expression_box", refs)} == {"[0.05, 0.05, 0.30, 0.30]"}
+    assert {q.answer for q in asked("region_phrase", refs)} == {"dog on the left", "Animal", "animal"}
+    described = replace(LAYERS, regions=regions)
+    assert asked("expression_box", described) == []
+    assert len({q.answer for q in asked("region_phrase", described)}) == 5
+
+
+def test_boxes_of_another_frame_are_brought_to_the_image():
+    wide = replace(LAYERS, width=100, height=50, objects=(thing("a", "dog", (20, 10, 40, 30)),))
+    padded = in_frame(wide, PADDED_SQUARE)
+    assert padded.objects[0].box_xyxy == (20, 35, 40, 55)
+    for one in (wide, padded):
+        assert {q.answer for q in asked("grounding_box", one)} == {"[0.20, 0.20, 0.40, 0.60]"}
+
+
+def test_text_without_a_place_is_read_as_it_stands():
+    bare = replace(scene(), texts=("first line", "second line"))
+    questions = asked("ocr_reading", bare)
+    assert {(q.answer, q.evidence) for q in questions} == {("first line\nsecond line", ("text 0", "text 1"))}
+    assert asked("text_in_box", bare) == []
