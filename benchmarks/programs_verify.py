@@ -8,7 +8,7 @@ Three things are counted apart from each other:
 - one answer of every record is mutated (another option, another number, yes for no, another object of the
   scene, a letter less) and ``verify`` must refuse the record.
 
-Run: python benchmarks/programs_verify.py [SCENES]
+Run: python benchmarks/programs_verify.py [SCENES [FIRST]]
 """
 
 from __future__ import annotations
@@ -162,12 +162,12 @@ def mutated(record: Record, scenes: dict[str, Scene], seed: int) -> Record:
     return replace(record, turns=tuple(turns))
 
 
-def main(count: int = 5000) -> None:
+def main(count: int = 5000, begin: int = 0) -> None:
     """Print the figures and the first of whatever is wrong."""
     start = time.process_time()
     total = Tally()
-    for first in range(0, count, STEP):
-        total.add(check(miniworld_scenes(range(first, min(first + STEP, count))), Settings()))
+    for first in range(begin, begin + count, STEP):
+        total.add(check(miniworld_scenes(range(first, min(first + STEP, begin + count))), Settings()))
         print(f"{total.scenes} of {count} scenes", file=sys.stderr)
     print(f"{total.scenes} scenes, {total.records} records, {total.answers.total()} answers")
     print(f"of {len(total.answers)} programs; fewest: {total.answers.most_common()[-6:]}")
@@ -182,4 +182,4 @@ def main(count: int = 5000) -> None:
 
 
 if __name__ == "__main__":
-    main(*[int(argument) for argument in sys.argv[1:2]])
+    main(*[int(argument) for argument in sys.argv[1:3]])

@@ -163,7 +163,8 @@ class Scene:
         row["relations"] = [[item.subject, item.predicate, item.object] for item in self.relations]
         row["captions"] = list(self.captions)
         row["exhaustive_classes"] = sorted(self.exhaustive_classes)
-        row["exhaustive_attributes"] = sorted(self.exhaustive_attributes)
+        if self.exhaustive_attributes:
+            row["exhaustive_attributes"] = sorted(self.exhaustive_attributes)
         row["source"] = dict(self.source)
         if self.frame != ORIGINAL:
             row["frame"] = {"padded": self.frame.padded, "size": self.frame.size and list(self.frame.size)}
