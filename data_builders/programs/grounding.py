@@ -8,7 +8,7 @@ from data_builders.draws import Draws
 from data_builders.programs.base import Arguments, Program, Solution, Views
 from data_builders.programs.referring import box_text, described, overlap_share, point_text, refer, same_box
 from data_builders.programs.view import View, can_name
-from data_builders.programs.words import HERE, SHOWN, a, phrasings
+from data_builders.programs.words import HERE, SHOWN, a, capital, phrasings
 from data_builders.scenes import SceneObject
 
 _MOST_WRONG = 6
@@ -109,9 +109,10 @@ def _solve_curriculum(views: Views, arguments: Arguments) -> Solution | None:
     phrase = refer(view, item)
     if phrase is None or not _large_enough(view, item):
         return None
-    words = {"a_thing": a(phrase.removeprefix("the ")), "thing": phrase}
+    words = {"thing": phrase}
     if form == "name":
-        return Solution(f"Yes, {a(described(item))}.", (item.id,), words)
+        # Asked whether it is there, the answer would always be yes.
+        return Solution(f"{capital(a(described(item)))}.", (item.id,), words)
     answer = point_text(view, *item.center) if form == "point" else box_text(view, item)
     return Solution(answer, (item.id,), words)
 
@@ -123,8 +124,8 @@ LABEL_CURRICULUM = Program(
     paper="Cube-LLM",
     phrasings={
         "name": phrasings(
-            f"is there {{a_thing}} {SHOWN}? (If so, describe it.|Describe it if there is.)",
-            f"(do you see|can you find) {{a_thing}} {SHOWN}? Say what it is like.",
+            f"describe {{thing}} {SHOWN} (in a few words|briefly).",
+            f"what is {{thing}} {SHOWN} like? (A few words will do.|Answer briefly.)",
         ),
         "point": phrasings(
             "(give|provide|state) the (middle|center) of {thing} as a point.",
