@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, default=BACKBONES, help="folder of the backbones")
     parser.add_argument("--image-text-steps", type=int, default=8000)
     parser.add_argument("--image-text-from", type=Path, help="go on from the image-text model in this folder")
-    parser.add_argument("--language-steps", type=int, default=9500)
+    parser.add_argument("--language-steps", type=int, default=12500)
     parser.add_argument("--language-from", type=Path, help="go on from the language model in this folder")
     parser.add_argument(
         "--documents", type=int, default=16000, help="texts for each phase of the language model"

@@ -13,8 +13,9 @@ from data_builders.miniworld.backbones.squares import square_name, square_of
 from data_builders.miniworld.backbones.variants import with_fewer
 from data_builders.miniworld.conversations import conversation
 from data_builders.miniworld.describing import cell_index, cell_of, color_of, refer, size_of
-from data_builders.miniworld.questions import ask, description
+from data_builders.miniworld.questions import FAMILIES, ask, description
 from data_builders.miniworld.questions.balance import Ledger
+from data_builders.miniworld.questions.base import Question
 from data_builders.miniworld.vocabulary import CLASSES, plural
 from data_builders.miniworld.world import World
 from data_builders.scenes import Scene, SceneObject
@@ -29,7 +30,10 @@ NOTHING = "nothing"
 _DRILLED = 24
 _DRILLED_RELATIONS = 8
 _DRILLED_COMPARISONS = 6
-_CAPTION_SHARE = 0.3
+_CAPTION_SHARE = 0.25
+_RELATED_SHARE = 0.4
+_RELATED = {"left_right": 3.0, "above_below": 1.0, "size_comparison": 1.0, "position": 0.5}
+_RELATED_QUESTIONS = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,8 +192,22 @@ def _talk(scene: Scene, draws: Draws, ledger: Ledger, phase: Phase) -> list[Segm
         asked = ask(description.SHORT, scene, draws, ledger)
         turns = [] if asked is None else [Turn("user", IMAGE_PLACEHOLDER), Turn("assistant", asked.answer)]
         return get_template("plain").render(turns) if turns else None
+    related = draws.chance(_RELATED_SHARE)
     turns = []
-    for question in conversation(scene, draws, ledger):
+    for question in _related(scene, draws, ledger) if related else conversation(scene, draws, ledger):
         turns.append(Turn("user", question.text if turns else f"{IMAGE_PLACEHOLDER}\n{question.text}"))
         turns.append(Turn("assistant", question.answer))
     return get_template(TEMPLATE).render(turns) if turns else None
+
+
+def _related(scene: Scene, draws: Draws, ledger: Ledger) -> list[Question]:
+    """Questions that compare two things, and little else: they are the last to be learnt.
+
+    In drills they soon come right, but "Is the star to the left of the moon?" names the side before the
+    second thing, and a conversation asks it once at most.
+    """
+    names, shares = tuple(_RELATED), tuple(_RELATED.values())
+    asked = (
+        ask(FAMILIES[draws.weighted(names, shares)], scene, draws, ledger) for _ in range(_RELATED_QUESTIONS)
+    )
+    return list({question.text: question for question in asked if question is not None}.values())
