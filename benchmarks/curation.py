@@ -54,9 +54,9 @@ def million(count: int) -> None:
     from data_builders.curate.check import CheckSettings, check_rows
     from data_builders.curate.dedup import DedupSettings, find_duplicates
     from data_builders.curate.keep import write_chosen, write_kept
-    from data_builders.curate.rows import iter_rows
     from data_builders.curate.selection import Pool, select
     from data_builders.engines import get_engine
+    from data_builders.rows import iter_rows
     from data_builders.shards import ShardSettings, build_shards
 
     local = get_engine("local")

@@ -13,7 +13,8 @@ from typing import Any
 
 from PIL import Image
 
-from data_builders.curate.rows import Problem, iter_rows, problem_of
+from data_builders.problems import Problem, problem_of
+from data_builders.rows import iter_rows
 from data_builders.scenes import Scene
 from mmtune.errors import RecordError, UserError
 from mmtune.images.decoding import load_image

@@ -12,8 +12,9 @@ from typing import Any
 
 from data_builders.balance import Balance, Share
 from data_builders.curate.language import language_of
-from data_builders.curate.rows import Problem, iter_rows, problem_of
 from data_builders.licences import UNKNOWN, licence_class, stated_in, strictest
+from data_builders.problems import Problem, problem_of
+from data_builders.rows import iter_rows
 from mmtune.errors import RecordError, UserError
 from mmtune.records import Record
 

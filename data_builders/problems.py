@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import IO
+from typing import IO, Any
 
-from mmtune.errors import UserError
+from mmtune.errors import RecordError, UserError
 
 SHOWN = 3
 _LONGEST = 300
@@ -21,18 +21,46 @@ class Problem:
     """A row, or a part of one, that was left out.
 
     Args:
-        row: the row's own id where it has one, or its number in the file, as a person would look it up.
+        row: in a file of records the row's number, from zero and without blank lines; in annotations what a
+            person would look for, such as an object's own id or a line.
         reason: why it is left out, as the start of a sentence.
-        source: the file.
+        source: the file, where it is not clear from what is around the problem.
+        id: of the record, "?" where the row cannot be read so far; empty where rows have no ids.
     """
 
-    row: str
+    row: int | str
     reason: str
     source: str = ""
+    id: str = ""
+
+    @property
+    def number(self) -> int:
+        """The row's number; only of a row in a file of records."""
+        assert isinstance(self.row, int)
+        return self.row
+
+    @property
+    def place(self) -> str:
+        """Where it is: the file, the row and the record, as far as they are told."""
+        row = f"row {self.row}" if isinstance(self.row, int) else self.row
+        record = f"record {self.id!r}" if self.id else ""
+        return ", ".join(part for part in (self.source, row, record) if part)
 
     def __str__(self) -> str:
-        place = f"{self.source}, {self.row}" if self.source else self.row
-        return f"{place}: {self.reason}"
+        return f"{self.place}: {self.reason}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values, without those that are empty."""
+        values = {"row": self.row, "id": self.id, "reason": self.reason, "source": self.source}
+        return {name: value for name, value in values.items() if value != ""}
+
+
+def problem_of(error: UserError, row: int, record_id: str = "?") -> Problem:
+    """The problem that an error tells of a row of records."""
+    if isinstance(error, RecordError):
+        return Problem(row, error.reason, id=error.record_id if error.record_id != "?" else record_id)
+    reason = f"{error.what} ({error.where})" if error.where else error.what
+    return Problem(row, reason, id=record_id)
 
 
 Report = Callable[[Problem], None]
@@ -45,8 +73,7 @@ def stop_at_first(problem: Problem) -> None:
     Raises:
         UserError: with the problem, always.
     """
-    place = f"{problem.source}, {problem.row}" if problem.source else problem.row
-    raise UserError(problem.reason, place, "mend the row, or collect the problems and go on")
+    raise UserError(problem.reason, problem.place, "mend the row, or collect the problems and go on")
 
 
 class Problems:
@@ -106,7 +133,7 @@ class Problems:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 # Text of strangers may hold halves of surrogate pairs, which UTF-8 cannot write.
                 self._file = path.open("a", encoding="utf-8", errors="backslashreplace")
-            self._file.write(json.dumps(asdict(problem), ensure_ascii=False) + "\n")
+            self._file.write(json.dumps(problem.to_json(), ensure_ascii=False) + "\n")
         except OSError as error:
             raise UserError(
                 f"a problem cannot be written down: {error.strerror or error}",

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path, PureWindowsPath
 
-from data_builders.curate.rows import BLOCK_ROWS, MAX_ROW_BYTES, Problem, Row, iter_blocks, problem_of
 from data_builders.engines import Engine
+from data_builders.problems import Problem, problem_of
+from data_builders.rows import BLOCK_ROWS, MAX_ROW_BYTES, Row, iter_blocks
 from mmtune.errors import RecordError, UserError
 from mmtune.records import ImageRef
 
@@ -70,7 +71,7 @@ def check_rows(path: Path, settings: CheckSettings, engine: Engine) -> Iterator[
                 key = hashlib.blake2b(record_id.encode("utf-8", "surrogatepass"), digest_size=16).digest()
                 first = first_of.setdefault(key, row.number)
                 if first != row.number:
-                    warning = Problem(row.number, record_id, f"row {first} has the same id")
+                    warning = Problem(row.number, f"row {first} has the same id", id=record_id)
             if settings.unique_ids and warning is not None:
                 problem, warning = warning, None
             yield Checked(row, problem, warning, images)
@@ -88,7 +89,7 @@ def _check(row: Row, settings: CheckSettings) -> tuple[Row, str, Problem | None,
     for image in record.images:
         reason = _image_reason(settings.image_root, image, settings.decode)
         if reason is not None:
-            return row, record.id, Problem(row.number, record.id, reason), 0
+            return row, record.id, Problem(row.number, reason, id=record.id), 0
     return row, record.id, None, len(record.images)
 
 

@@ -15,8 +15,9 @@ import numpy as np
 from data_builders.curate import image_match, minhash, text
 from data_builders.curate.image_align import Picture
 from data_builders.curate.images_of import Numbered, look_at, see
-from data_builders.curate.rows import Problem, Row, iter_blocks, problem_of
 from data_builders.engines import Engine
+from data_builders.problems import Problem, problem_of
+from data_builders.rows import Row, iter_blocks
 from mmtune.errors import RecordError, UserError
 
 Rule = Literal["both", "image", "question", "either"]
@@ -106,7 +107,7 @@ class Contamination:
     @property
     def dropped(self) -> set[int]:
         """Numbers of the rows that are not kept."""
-        return {leak.row for leak in self.leaks if leak.dropped} | {one.row for one in self.problems}
+        return {leak.row for leak in self.leaks if leak.dropped} | {one.number for one in self.problems}
 
 
 def find_leaks(
@@ -162,7 +163,7 @@ def _compared(
     leaks: list[Leak] = []
     for number, record_id, images, turns in rows:
         if broken := [reasons[image] for image in images if image in reasons]:
-            problems.append(Problem(number, record_id, broken[0]))
+            problems.append(Problem(number, broken[0], id=record_id))
             continue
         turn_of = dict(reversed(turns))
         image_of: dict[int, tuple[int, image_match.Match]] = {}
@@ -190,7 +191,7 @@ def _compared(
                     benchmark_question=item.question,
                 )
             )
-    problems.sort(key=lambda problem: problem.row)
+    problems.sort(key=lambda problem: problem.number)
     return Contamination(count, leaks, problems, benchmark_problems)
 
 

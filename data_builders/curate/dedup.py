@@ -16,8 +16,9 @@ from data_builders.curate import image_hash, image_match, minhash, text
 from data_builders.curate.groups import NO_PAIRS, Pairs, representatives
 from data_builders.curate.image_align import Picture
 from data_builders.curate.images_of import Numbered, View, look_at, see
-from data_builders.curate.rows import Problem, Row, iter_blocks, problem_of
 from data_builders.engines import Engine
+from data_builders.problems import Problem, problem_of
+from data_builders.rows import Row, iter_blocks
 from mmtune.errors import RecordError, UserError
 
 By = Literal["both", "image", "question"]
@@ -86,7 +87,7 @@ class Found:
     @property
     def dropped(self) -> set[int]:
         """Numbers of the rows that are not kept."""
-        return {one.row for one in self.duplicates} | {one.row for one in self.problems}
+        return {one.row for one in self.duplicates} | {one.number for one in self.problems}
 
 
 def find_duplicates(path: Path, settings: DedupSettings, engine: Engine) -> Found:
@@ -113,7 +114,7 @@ def find_duplicates(path: Path, settings: DedupSettings, engine: Engine) -> Foun
     problems = list(scan.problems)
     for number, record_id, text_number, images in scan.rows():
         if broken := [reasons[image] for image in images if image in reasons]:
-            problems.append(Problem(number, record_id, broken[0]))
+            problems.append(Problem(number, broken[0], id=record_id))
             continue
         of_images = [int(image_reps[image]) for image in images]
         if settings.by == "image" and not images:
@@ -129,7 +130,7 @@ def find_duplicates(path: Path, settings: DedupSettings, engine: Engine) -> Foun
             [names[image], names[of]] for image, of in zip(images, of_images, strict=True) if image != of
         ]
         duplicates.append(Duplicate(number, record_id, first, ids[first], copies))
-    problems.sort(key=lambda problem: problem.row)
+    problems.sort(key=lambda problem: problem.number)
     return Found(scan.count, duplicates, problems)
 
 
@@ -196,7 +197,7 @@ def _read(row: Row, settings: DedupSettings) -> _Read | Problem:
     if settings.by != "question" and settings.images != "path":
         for image in record.images:
             if image.is_video:
-                return Problem(row.number, record.id, f"videos are only compared by path ({image.path})")
+                return Problem(row.number, f"videos are only compared by path ({image.path})", id=record.id)
     said = text.conversation_of(record) if settings.whole else "\n".join(text.questions_of(record))
     wanted = settings.texts == "minhash" and settings.by != "image"
     signature = _signature(said) if wanted else b""

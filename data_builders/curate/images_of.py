@@ -11,8 +11,8 @@ from typing import Literal, NamedTuple
 
 from data_builders.curate.image_align import Picture, picture_of
 from data_builders.curate.image_hash import perceptual_hash
-from data_builders.curate.rows import problem_of
 from data_builders.engines import Engine
+from data_builders.problems import problem_of
 from mmtune.errors import UserError
 from mmtune.records import ImageRef
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
-from data_builders.curate.rows import RowWriter, iter_rows
+from data_builders.rows import RowWriter, iter_rows
 from mmtune.errors import UserError
 
 

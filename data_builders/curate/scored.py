@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from data_builders.curate.rows import iter_rows
 from data_builders.curate.selection import Pool
+from data_builders.rows import iter_rows
 from mmtune.errors import UserError
 
 _NOT_SCORES = ("row", "id")

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from data_builders.problems import Problem, Report
-from data_builders.readers.streaming import MAX_ITEM
+from data_builders.rows.lines import raw_lines
+from data_builders.rows.scanner import MAX_ITEM
 from mmtune.errors import UserError
 
 
@@ -21,33 +22,23 @@ def stream_lines(path: Path, report: Report, *, longest: int = MAX_ITEM) -> Iter
     Args:
         path: UTF-8 text, with or without a byte order mark.
         report: told about each line that is left out.
-        longest: bytes.
+        longest: bytes, without the end of the line.
 
     Raises:
         UserError: the file cannot be read.
     """
     try:
         with path.open("rb") as file:
-            number = 0
-            while line := file.readline(longest + 1):
-                number += 1
-                if len(line) > longest:
-                    size = len(line)
-                    while line and not line.endswith(b"\n"):
-                        line = file.readline(1 << 20)
-                        size += len(line)
-                    reason = f"the line is too long: {size:,} bytes where {longest:,} are allowed"
-                    report(Problem(f"line {number}", reason, str(path)))
-                    continue
-                if number == 1:
-                    line = line.removeprefix(b"\xef\xbb\xbf")
-                if not line.strip():
+            for line in raw_lines(file, longest):
+                name = f"line {line.number}"
+                if line.too_long:
+                    report(Problem(name, line.too_long, str(path)))
                     continue
                 try:
-                    yield number, line.rstrip(b"\r\n").decode()
+                    yield line.number, line.text.rstrip(b"\r").decode()
                 except UnicodeDecodeError as error:
                     reason = f"the text is not UTF-8: {error.reason} at byte {error.start}"
-                    report(Problem(f"line {number}", reason, str(path)))
+                    report(Problem(name, reason, str(path)))
     except OSError as error:
         raise UserError(
             f"the annotations cannot be read: {error.strerror or error}", str(path), "check the path"

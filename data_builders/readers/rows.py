@@ -10,7 +10,8 @@ from typing import Any
 
 from data_builders.problems import Problem, Report
 from data_builders.readers.lines import stream_json_lines, stream_lines
-from data_builders.readers.streaming import MAX_ITEM, stream_items
+from data_builders.readers.streaming import stream_items
+from data_builders.rows.scanner import MAX_ITEM
 from mmtune.errors import UserError
 
 TABLES = (".csv", ".tsv", ".txt")

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from mmtune.errors import UserError
 
 if TYPE_CHECKING:
-    from data_builders.curate.rows import Problem
     from data_builders.engines import Engine
+    from data_builders.problems import Problem
 
 ENGINES = ("local", "processes", "ray")
 _SHOWN = 10
@@ -48,7 +48,7 @@ def engine_of(args: argparse.Namespace) -> Engine:
     """The engine that was asked for."""
     from data_builders.engines import get_engine
 
-    return get_engine(args.engine or ("processes" if args.workers > 1 else "local"), args.workers)
+    return get_engine(args.engine, args.workers)
 
 
 def root_of(args: argparse.Namespace) -> Path:
@@ -66,7 +66,7 @@ def beside(out: Path, what: str) -> Path:
 
 def write_list(path: Path, rows: Sequence[Any]) -> None:
     """Write a list and say where it is; an old one of that name goes away where there is nothing to list."""
-    from data_builders.curate.rows import write_rows
+    from data_builders.rows import write_rows
 
     if rows:
         write_rows(path, rows)

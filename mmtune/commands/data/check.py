@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,7 @@ from mmtune.commands.recipe_argument import overrides_of, take_recipe_keys
 from mmtune.errors import UserError
 
 if TYPE_CHECKING:
-    from data_builders.curate.rows import Problem
+    from data_builders.problems import Problem
 
 SUMMARY = "Check every record and image of a recipe, or of a LLaVA JSON or JSONL file."
 EXAMPLE = """
@@ -88,7 +87,7 @@ def _check_file(args: argparse.Namespace) -> int:
     from contextlib import ExitStack
 
     from data_builders.curate.check import CheckSettings, check_rows
-    from data_builders.curate.rows import RowWriter
+    from data_builders.rows import RowWriter
     from mmtune.progress import track
 
     path, root = args.path, None if args.no_images else root_of(args)
@@ -107,7 +106,7 @@ def _check_file(args: argparse.Namespace) -> int:
                 counts[kind] += 1
                 first = first or problem
                 if listed is not None:
-                    listed.write({**asdict(problem), "refused": kind == "refused"})
+                    listed.write({**problem.to_json(), "refused": kind == "refused"})
                 if counts[kind] <= _SHOWN or (listed is None and kind == "refused"):
                     say(f"{path}, {problem}")
             if kept is not None and checked.problem is None:

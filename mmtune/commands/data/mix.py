@@ -54,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Say what each source gives, and write the rows."""
     from data_builders.curate.mix import MixSettings, counts, draw, recipe_weights
-    from data_builders.curate.rows import RowWriter
+    from data_builders.rows import RowWriter
     from mmtune.data.config import SourceConfig
     from mmtune.data.source import JsonSource
 

@@ -14,7 +14,7 @@ from mmtune.errors import UserError
 if TYPE_CHECKING:
     import numpy as np
 
-    from data_builders.curate.rows import Problem
+    from data_builders.problems import Problem
     from mmtune.records import Record
 
 SUMMARY = "Work out numbers and vectors of every record: length, agreement, difficulty, gradients …"
@@ -78,7 +78,8 @@ def _write(args: argparse.Namespace, root: Path) -> None:
     """Go through the file once; a record that a model cannot look at is a problem and gets no row."""
     import numpy as np
 
-    from data_builders.curate.rows import RowWriter, problem_of
+    from data_builders.problems import problem_of
+    from data_builders.rows import RowWriter
     from mmtune.progress import track
 
     numbers, vectors = _finders(args)
@@ -113,7 +114,8 @@ def _of_record(score: Callable[[Record], float], record: Record, root: Path) -> 
 
 
 def _records(path: Path, problems: list[Problem]) -> Iterator[tuple[int, Record]]:
-    from data_builders.curate.rows import iter_rows, problem_of
+    from data_builders.problems import problem_of
+    from data_builders.rows import iter_rows
     from mmtune.errors import RecordError
 
     for row in iter_rows(path):

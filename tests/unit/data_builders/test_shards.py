@@ -10,9 +10,15 @@ import pytest
 import webdataset
 from PIL import Image
 
-from data_builders import shards
 from data_builders.engines import get_engine
-from data_builders.shards import ShardSettings, build_shards, iter_shard, read_manifest, verify_shards
+from data_builders.shards import (
+    ShardSettings,
+    build_shards,
+    building,
+    iter_shard,
+    read_manifest,
+    verify_shards,
+)
 from mmtune.errors import UserError
 
 LOCAL = get_engine("local")
@@ -98,7 +104,7 @@ def test_webdataset_reads_them(folder):
 
 def test_a_killed_build_goes_on_and_ends_alike(folder, monkeypatch):
     whole = build(folder, "whole")
-    write, written = shards._write_shard, []
+    write, written = building.write_shard, []
 
     def dies(plan, **settings):
         if len(written) == 2:
@@ -106,7 +112,7 @@ def test_a_killed_build_goes_on_and_ends_alike(folder, monkeypatch):
         written.append(plan.number)
         return write(plan, **settings)
 
-    monkeypatch.setattr(shards, "_write_shard", dies)
+    monkeypatch.setattr(building, "write_shard", dies)
     with pytest.raises(KeyboardInterrupt):
         build(folder, "killed")
     assert not (folder / "killed/manifest.json").exists()
@@ -114,7 +120,7 @@ def test_a_killed_build_goes_on_and_ends_alike(folder, monkeypatch):
     damaged = folder / "killed/00001.tar"
     damaged.write_bytes(damaged.read_bytes()[:-1])
     before = (folder / "killed/00000.tar").stat().st_mtime_ns
-    monkeypatch.setattr(shards, "_write_shard", write)
+    monkeypatch.setattr(building, "write_shard", write)
     assert build(folder, "killed") == whole
     assert (folder / "killed/00000.tar").stat().st_mtime_ns == before
     assert content(folder / "killed") == content(folder / "whole")
@@ -126,11 +132,11 @@ def test_a_changed_image_is_not_taken_over_from_a_killed_build(folder, monkeypat
             raise KeyboardInterrupt
         write(path, content)
 
-    write = shards._write_whole
-    monkeypatch.setattr(shards, "_write_whole", stop)
+    write = building.write_whole
+    monkeypatch.setattr(building, "write_whole", stop)
     with pytest.raises(KeyboardInterrupt):
         build(folder, "a")
-    monkeypatch.setattr(shards, "_write_whole", write)
+    monkeypatch.setattr(building, "write_whole", write)
     Image.new("RGB", (30, 30), "white").save(folder / "0.png")
     build(folder, "a")
     assert content(folder / "a") == (build(folder, "b"), content(folder / "b"))[1]

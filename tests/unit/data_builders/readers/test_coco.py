@@ -1,57 +1,11 @@
-"""Hand-written files in COCO's, LVIS's and RefCOCO's published keys."""
+"""Hand-written files in COCO's and LVIS's published keys."""
 
 from __future__ import annotations
 
-import os
-import pickle
-import pickletools
-from itertools import pairwise
-
-import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from data_builders.miniworld.formats.outlines import run_lengths
-from data_builders.readers.fields import RowError
-from data_builders.readers.outlines import mask_of, unpack_runs
-from data_builders.scenes import Region
 from mmtune.errors import UserError
-
-IMAGES = [
-    {
-        "license": 3,
-        "file_name": "000000000009.jpg",
-        "height": 480,
-        "width": 640,
-        "id": 9,
-        "date_captured": "2013",
-    },
-    {"license": 1, "file_name": "000000000025.jpg", "height": 426, "width": 640, "id": 25},
-]
-LICENSES = [
-    {
-        "url": "http://creativecommons.org/licenses/by-nc-sa/2.0/",
-        "id": 1,
-        "name": "Attribution-NonCommercial",
-    },
-    {"url": "http://creativecommons.org/licenses/by/2.0/", "id": 3, "name": "Attribution License"},
-]
-CATEGORIES = [
-    {"supercategory": "person", "id": 1, "name": "person"},
-    {"supercategory": "animal", "id": 18, "name": "dog"},
-    {"supercategory": "animal", "id": 90, "name": "Cat"},
-]
-
-
-def annotation(number, image, category, box, **more):
-    row = {"segmentation": [[1, 1, 9, 1, 9, 9]], "area": 32.5, "iscrowd": 0, "image_id": image, "bbox": box}
-    return row | {"category_id": category, "id": number} | more
-
-
-def instances(*annotations, **more):
-    head = {"info": {"year": 2017}, "licenses": LICENSES, "images": IMAGES, "annotations": list(annotations)}
-    return head | {"categories": CATEGORIES} | more
+from tests.unit.data_builders.readers.coco_by_hand import CATEGORIES, IMAGES, annotation, instances
 
 
 def test_instances_and_captions_join(put, read) -> None:
@@ -250,118 +204,6 @@ def test_panoptic_things_can_be_counted_and_stuff_cannot(put, read) -> None:
     assert [scene.exhaustive_classes for scene in found] == [frozenset(), {"dog"}]
     with pytest.raises(UserError, match="twice"):
         read(path, put("instances_val2017.json", instances(annotation(1, 9, 18, [0, 0, 5, 5]))))
-
-
-REFS = [
-    {
-        "sent_ids": [0, 1],
-        "file_name": "COCO_train2014_000000000009_2.jpg",
-        "ann_id": 2,
-        "ref_id": 0,
-        "image_id": 9,
-        "split": "val",
-        "category_id": 1,
-        "sentences": [
-            {"tokens": ["the", "lady"], "raw": "THE LADY", "sent_id": 0, "sent": "the lady"},
-            {"tokens": ["woman"], "raw": "woman", "sent_id": 1, "sent": "woman"},
-        ],
-    }
-]
-
-
-def test_refcoco_joins_expressions_with_boxes(put, read) -> None:
-    strange = [
-        {**REFS[0], "ref_id": 1, "ann_id": 99, "sentences": [{"sent_id": 5, "sent": "nobody"}]},
-        {**REFS[0], "ref_id": 2, "image_id": 77, "sentences": [{"sent_id": 6, "sent": "nowhere"}]},
-        {**REFS[0], "ref_id": 3, "sentences": [{"sent_id": 1, "sent": "again"}, {"sent_id": 8, "sent": " "}]},
-        {**REFS[0], "ref_id": 4, "sentences": []},
-    ]
-    path = put("refcoco/instances.json", instances(annotation(2, 9, 1, [4, 5, 6, 7])))
-    # Python 2 wrote the published files, with its oldest protocol.
-    put("refcoco/refs(unc).p", pickle.dumps(REFS + strange, protocol=0))
-    found, problems = read(path.parent)
-    assert found[0].regions == (
-        Region("0", "the lady", (4, 5, 10, 12), ("2",)),
-        Region("1", "woman", (4, 5, 10, 12), ("2",)),
-    )
-    assert found[0].source["splits"] == {"0": "val", "1": "val", "5": "val"}
-    assert sorted(problem.row for problem in problems) == [f"reference {i}" for i in (1, 2, 3, 3, 4)]
-    with pytest.raises(UserError, match=r"instances\.json"):
-        read(path.parent / "refs(unc).p")
-
-
-class _Harm:
-    def __reduce__(self):
-        return os.mkdir, ("harm",)
-
-
-def test_a_pickle_may_not_run_code(put, read, tmp_path, monkeypatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    path = put("instances.json", instances(annotation(2, 9, 1, [4, 5, 6, 7])))
-    evil = pickle.dumps([_Harm()])
-    assert any(code.name == "REDUCE" for code, _, _ in pickletools.genops(evil))
-    with pytest.raises(UserError, match="mkdir"):
-        read(path, put("refs(evil).p", evil))
-    assert not (tmp_path / "harm").exists()
-    with pytest.raises(UserError, match="pickle"):
-        read(path, put("refs(cut).p", pickle.dumps(REFS)[:40]))
-
-
-def pack(runs: list[int]) -> str:
-    """The text of run lengths, written the other way round than it is read."""
-    out = ""
-    for index, run in enumerate(runs):
-        value = run - runs[index - 2] if index > 2 else run
-        while True:
-            bits, value = value & 31, value >> 5
-            more = value != (-1 if bits & 16 else 0)
-            out += chr(bits + (32 if more else 0) + 48)
-            if not more:
-                break
-    return out
-
-
-@settings(max_examples=100, deadline=None, derandomize=True)
-@given(st.lists(st.lists(st.booleans(), min_size=7, max_size=7), min_size=1, max_size=6).map(np.array))
-def test_packed_runs_are_read(mask) -> None:
-    runs = run_lengths(mask)
-    assert unpack_runs(pack(runs)) == runs
-    height, width = mask.shape
-    read = mask_of({"size": [height, width], "counts": pack(runs)}, (width, height))
-    assert read.counts == tuple(runs)
-    edges = [0, *np.cumsum(read.counts).tolist()]
-    inside = [
-        position for index, (a, b) in enumerate(pairwise(edges)) if index % 2 for position in range(a, b)
-    ]
-    assert inside == np.flatnonzero(mask.ravel(order="F")).tolist()
-
-
-def test_packed_runs_by_hand() -> None:
-    assert unpack_runs("2341") == [2, 3, 4, 1 + 3]
-    assert unpack_runs("0T3") == [0, 100]  # 100 is 3 * 32 + 4; the low bits come first, with 32 for "more"
-    assert unpack_runs("455O") == [4, 5, 5, 5 - 1]
-
-
-@pytest.mark.parametrize(
-    "segmentation",
-    [
-        [[1, 2, 3, 4]],
-        [[1, 2, 3, 4, 5]],
-        [[float("nan")] * 6],
-        {"size": [2, 2], "counts": [1]},
-        {"size": [2], "counts": [4]},
-        {"size": [2, 2], "counts": "~~"},
-        {"size": [2, 2], "counts": "P"},
-        "x",
-    ],
-)
-def test_bad_masks_leave_the_object_without_one(put, read, segmentation) -> None:
-    with pytest.raises(RowError):
-        mask_of(segmentation, (2, 2))
-    path = put("i.json", instances(annotation(1, 9, 18, [0, 0, 5, 5], segmentation=segmentation)))
-    found, problems = read(path)
-    assert found[0].objects[0].mask is None and "without its mask" in problems[0].reason
-    assert "dog" in found[0].exhaustive_classes
 
 
 def test_an_object_lost_before_its_class_is_known_withdraws_the_promise(put, read) -> None:

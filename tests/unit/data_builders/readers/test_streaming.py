@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data_builders.readers import lines, streaming
+from data_builders.readers import lines
 from data_builders.readers.lines import stream_json_lines, stream_lines
 from data_builders.readers.streaming import stream_items
+from data_builders.rows import scanner
 from mmtune.errors import UserError
 
 _values = st.recursive(
@@ -35,11 +36,11 @@ def test_items_are_those_of_the_file(tmp_path_factory, value, as_ascii, indent, 
     value = json.loads(content.removeprefix(b"\xef\xbb\xbf"))
     path = tmp_path_factory.getbasetemp() / "streamed.json"
     path.write_bytes(content)
-    before, streaming.CHUNK = streaming.CHUNK, chunk  # Every value is cut somewhere.
+    before, scanner.CHUNK = scanner.CHUNK, chunk  # Every value is cut somewhere.
     try:
         items = list(stream_items(path))
     finally:
-        streaming.CHUNK = before
+        scanner.CHUNK = before
     again: object
     if isinstance(value, list):
         again = [item.value for item in items]
@@ -110,9 +111,9 @@ def test_a_large_file_on_one_line_takes_little_memory(tmp_path) -> None:
 
 
 def test_an_item_beyond_the_limit_stops_the_reading(put, monkeypatch) -> None:
-    monkeypatch.setattr(streaming, "MAX_ITEM", 2 << 20)
+    monkeypatch.setattr(scanner, "MAX_ITEM", 2 << 20)
     path = put("x.json", '["' + "a" * (9 << 20) + '"]')
-    with pytest.raises(UserError, match="larger than the 2 MB"):
+    with pytest.raises(UserError, match="more than the 2,097,152 bytes"):
         list(stream_items(path))
 
 
@@ -131,7 +132,7 @@ def test_a_line_of_100_megabytes_is_one_bad_row(tmp_path) -> None:
     tracemalloc.stop()
     assert rows == [{"a": 1}, {"a": 3}] and peak < 2 * lines.MAX_ITEM + (8 << 20)
     assert [problem.row for problem in problems] == ["line 2"]
-    assert "104,857,610 bytes" in problems[0].reason
+    assert "104,857,609 bytes" in problems[0].reason
 
 
 def test_lines_that_cannot_be_used(put) -> None:
@@ -152,9 +153,9 @@ def test_short_lines_pass_and_long_ones_are_counted(tmp_path_factory, texts, lon
     expected = [text.encode("utf-8", "replace") for text in texts]
     problems = []
     found = dict(stream_lines(path, problems.append, longest=longest))
-    kept = {i: text for i, text in enumerate(expected, start=1) if text.strip() and len(text) + 1 <= longest}
+    kept = {i: text for i, text in enumerate(expected, start=1) if text.strip() and len(text) <= longest}
     assert {number: text.encode() for number, text in found.items()} == kept
-    assert len(problems) == sum(len(text) + 1 > longest for text in expected)
+    assert len(problems) == sum(len(text) > longest for text in expected)
 
 
 def test_a_missing_file_is_a_users_mistake(tmp_path) -> None:

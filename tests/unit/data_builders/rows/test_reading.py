@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data_builders.curate import rows as rows_module
-from data_builders.curate.rows import Problem, RowWriter, iter_blocks, iter_rows, problem_of
+from data_builders.problems import Problem, problem_of
+from data_builders.rows import Row, RowWriter, iter_blocks, iter_rows, scanner
 from mmtune.errors import RecordError, UserError
 
 VALUES = st.recursive(
@@ -29,12 +29,12 @@ def test_a_list_reads_as_json_reads_it_whatever_the_window(
     path = tmp_path_factory.mktemp("list") / "rows.json"
     items = f",{space}".join(json.dumps(value, ensure_ascii=ascii_only) for value in values)
     path.write_bytes(f"{space}[{space}{items}{space}]{space}".encode("utf-8", "surrogatepass"))
-    before = rows_module._CHUNK
-    rows_module._CHUNK = chunk
+    before = scanner.CHUNK
+    scanner.CHUNK = chunk
     try:
         found = list(iter_rows(path))
     finally:
-        rows_module._CHUNK = before
+        scanner.CHUNK = before
     assert [row.number for row in found] == list(range(len(values)))
     assert [json.loads(row.text.decode("utf-8", "surrogatepass")) for row in found] == values
 
@@ -67,7 +67,7 @@ def test_lines_come_back_as_they_were_written(tmp_path_factory, values):
 )
 @pytest.mark.parametrize("chunk", [3, 2**20])
 def test_a_malformed_list_stops_with_line_and_column(tmp_path, monkeypatch, content, line, column, chunk):
-    monkeypatch.setattr(rows_module, "_CHUNK", chunk)
+    monkeypatch.setattr(scanner, "CHUNK", chunk)
     path = tmp_path / "bad.json"
     path.write_text(content)
     with pytest.raises(UserError, match=f"line {line}, column {column}"):
@@ -95,7 +95,7 @@ def test_a_line_that_is_too_long_is_skipped_without_being_kept(tmp_path):
     ],
 )
 def test_what_is_wrong_with_a_row(text, reason, record_id):
-    row = rows_module.Row(4, text)
+    row = Row(4, text)
     with pytest.raises(RecordError) as raised:
         row.value()
     problem = problem_of(raised.value, 4)
@@ -121,7 +121,7 @@ def test_blocks_are_bounded_in_rows_and_in_bytes(tmp_path):
 )
 @pytest.mark.parametrize("chunk", [4, 2**20])
 def test_a_bad_row_is_told_with_its_place_in_the_file(tmp_path, monkeypatch, content, place, chunk):
-    monkeypatch.setattr(rows_module, "_CHUNK", chunk)
+    monkeypatch.setattr(scanner, "CHUNK", chunk)
     path = tmp_path / "rows.json"
     path.write_bytes(content)
     told = []
