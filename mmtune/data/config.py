@@ -11,12 +11,13 @@ from mmtune.errors import UserError
 
 @dataclass(frozen=True)
 class SourceConfig:
-    """One file of records in LLaVA's format, a JSON list or JSON Lines."""
+    """One file of records in LLaVA's format, a JSON list or JSON Lines; or a folder of shards of them."""
 
     path: str
-    """The file."""
+    """The file; or the folder that ``mmtune data shards`` wrote, or its ``manifest.json``."""
     image_root: str | None = None
-    """Folder that image paths are relative to and must not leave; the file's own folder if not given."""
+    """Folder that image paths are relative to and must not leave; the file's own folder if not given. Shards
+    hold their images."""
     weight: float = 1.0
     """Records drawn from this source relative to its size: 1 each record once an epoch, 2 twice, 0.5 half."""
 

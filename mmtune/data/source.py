@@ -246,7 +246,7 @@ def _skip(text: str, position: int) -> int:
     return position
 
 
-def open_sources(configs: Sequence[SourceConfig], key: str) -> list[JsonSource]:
+def open_sources(configs: Sequence[SourceConfig], key: str) -> list[Source]:
     """Open the sources of a recipe.
 
     Args:
@@ -258,7 +258,18 @@ def open_sources(configs: Sequence[SourceConfig], key: str) -> list[JsonSource]:
     """
     if not configs:
         raise UserError("no data source is given", key, "list at least one file of records")
-    return [JsonSource(config) for config in configs]
+    return [open_source(config) for config in configs]
 
 
-__all__ = ["JsonSource", "Source", "Subset", "open_sources"]
+def open_source(config: SourceConfig) -> Source:
+    """Open a file of records, or a folder of shards.
+
+    Raises:
+        UserError: if it cannot be opened.
+    """
+    from mmtune.data.shards import ShardSource, is_shards
+
+    return ShardSource(config) if is_shards(Path(config.path)) else JsonSource(config)
+
+
+__all__ = ["JsonSource", "Source", "Subset", "open_source", "open_sources"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from functools import cache
+from io import BytesIO
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any, Literal
 
@@ -102,6 +103,25 @@ def resolve_image(root: Path | str, ref: ImageRef | str) -> Path:
     return file
 
 
+def _content(root: Path | str, ref: ImageRef | str) -> tuple[Path | BytesIO, str]:
+    """What to open of an image, and its name for messages.
+
+    Raises:
+        ImageError: as ``resolve_image``, or if its file ends before it.
+    """
+    file = resolve_image(root, ref)
+    if isinstance(ref, str) or ref.span is None:
+        return file, ref if isinstance(ref, str) else ref.path
+    start, length = ref.span
+    name = f"{ref.path}, bytes {start} to {start + length}"
+    with file.open("rb") as shard:
+        shard.seek(start)
+        content = shard.read(length)
+    if not content or len(content) < length:
+        raise ImageError("the image's file ends before the image does", name, "fetch or build it again")
+    return BytesIO(content), name
+
+
 @cache
 def _formats() -> tuple[str, ...]:
     """Those of ``FORMATS`` that this Pillow was built with; it fails on a name that it has not registered."""
@@ -109,7 +129,7 @@ def _formats() -> tuple[str, ...]:
     return tuple(name for name in FORMATS if name in Image.OPEN)
 
 
-def open_header(file: Path, path: str, max_pixels: int) -> Image.Image:
+def open_header(file: Path | BytesIO, path: str, max_pixels: int) -> Image.Image:
     """Read an image's header and refuse what is no image or too large."""
     try:
         image = Image.open(file, formats=_formats())
@@ -200,15 +220,15 @@ def image_size(
         from mmtune.images.video import find_video
 
         return find_video(root, ref.path).size()
-    path = ref if isinstance(ref, str) else ref.path
-    return upright_size(root, path, max_pixels=max_pixels, orientation=orientation)
+    return upright_size(root, ref, max_pixels=max_pixels, orientation=orientation)
 
 
 def upright_size(
-    root: Path | str, path: str, *, max_pixels: int = MAX_PIXELS, orientation: Orientation = "exif"
+    root: Path | str, ref: ImageRef | str, *, max_pixels: int = MAX_PIXELS, orientation: Orientation = "exif"
 ) -> tuple[int, int]:
-    """As :func:`image_size`, of a path that is an image."""
-    with open_header(resolve_image(root, path), path, max_pixels) as image:
+    """As :func:`image_size`, of what is an image and no video."""
+    file, path = _content(root, ref)
+    with open_header(file, path, max_pixels) as image:
         if isinstance(image, TiffImageFile):
             return _tiff_size(image.tag_v2)
         width, height = image.size
@@ -240,8 +260,7 @@ def load_image(
         from mmtune.images.video import find_video
 
         return find_video(root, ref.path).frames([ref.frame or 0])[0]
-    path = ref if isinstance(ref, str) else ref.path
-    file = resolve_image(root, ref)
+    file, path = _content(root, ref)
     with open_header(file, path, max_pixels) as image:
         turn = _orientation(image) if orientation == "exif" else 1
         try:

@@ -24,6 +24,8 @@ class ImageRef:
     """Whether it is a whole video (a file or a folder of frames), which stands at one placeholder."""
     frame: int | None = None
     """Which frame of the video is meant, counted from 0."""
+    span: tuple[int, int] | None = None
+    """First byte and number of bytes of the image in its file, where that holds more, as a shard does."""
 
     @property
     def is_video(self) -> bool:

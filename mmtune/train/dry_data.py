@@ -12,6 +12,7 @@ from mmtune.data.mixture import Mixture
 from mmtune.data.prepare import RecordEncoder
 from mmtune.data.quarantine import Refusal
 from mmtune.data.room import check_room
+from mmtune.data.shards import is_shards
 from mmtune.data.source import Source
 from mmtune.data.splits import open_splits
 from mmtune.errors import UserError
@@ -65,7 +66,9 @@ def describe_data(recipe: Recipe, model: VisionLanguageModel, tokenizer: Any) ->
 
 def _there(source: Any) -> bool:
     path = Path(source.path)
-    return path.is_file() and (source.image_root is None or Path(source.image_root).is_dir())
+    return (path.is_file() or is_shards(path)) and (
+        source.image_root is None or Path(source.image_root).is_dir()
+    )
 
 
 def _look(source: Source, encoder: RecordEncoder) -> str:
