@@ -43,6 +43,7 @@ EXTRAS["test"] = [
     *EXTRAS["deepspeed"],
     *EXTRAS["demo"],
     *EXTRAS["parquet"],
+    *EXTRAS["ray"],
     *EXTRAS["teachers"],
     *EXTRAS["video"],
     "coverage>=7.6",

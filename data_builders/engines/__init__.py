@@ -15,16 +15,18 @@ ENGINES: dict[str, str] = {
 """Name -> "module:class"; a module is imported only when its engine is used."""
 
 
-def get_engine(name: str, workers: int = 1) -> Engine:
+def get_engine(name: str | None, workers: int = 1) -> Engine:
     """The engine of this name.
 
     Args:
-        name: a key of ``ENGINES``.
+        name: a key of ``ENGINES``; None is ``processes`` for several workers, else ``local``.
         workers: processes; ``local`` has one whatever it says.
 
     Raises:
         UserError: if there is none, the number is below 1, or what it needs is not installed.
     """
+    if name is None:
+        name = "processes" if workers > 1 else "local"
     if name not in ENGINES:
         raise unknown("engine", name, ENGINES, "--engine")
     if workers < 1:

@@ -6,15 +6,14 @@ import errno
 import hashlib
 import json
 import logging
-import multiprocessing
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from data_builders.engines import Engine, get_engine
 from data_builders.miniworld.backgrounds import available_photos
 from data_builders.miniworld.blocks import BLOCK, Block, build_block
 from data_builders.miniworld.formats import coco, pope, vqa
@@ -55,6 +54,7 @@ def build(
     workers: int = 1,
     world: WorldSettings | None = None,
     annotated: Sequence[str] = ("test",),
+    engine: str | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Manifest:
     """Write the data set; what is there already and complete is not made again.
@@ -70,6 +70,7 @@ def build(
         val_scenes: scenes for the validation records.
         seed: same seed and numbers, same files.
         workers: processes; the files do not depend on it.
+        engine: where scenes are drawn, in ``data_builders.engines``; the files do not depend on it.
         world: what the scenes look like.
         annotated: splits for which COCO and Visual Genome files are written.
         progress: called with the scenes done and the scenes in all.
@@ -92,7 +93,7 @@ def build(
         log.info("%s is complete already", out)
         return found
     try:
-        return _build(out, settings, counts, seed, workers, world, progress)
+        return _build(out, settings, counts, seed, get_engine(engine, workers), world, progress)
     except OSError as error:
         full = error.errno == errno.ENOSPC
         what = "the disk is full" if full else f"the data set cannot be written: {error.strerror or error}"
@@ -107,7 +108,7 @@ def _build(
     settings: dict[str, Any],
     counts: dict[str, int],
     seed: int,
-    workers: int,
+    engine: Engine,
     world: WorldSettings,
     progress: Callable[[int, int], None] | None,
 ) -> Manifest:
@@ -122,7 +123,7 @@ def _build(
     for split in counts:
         (out / "images" / split).mkdir(parents=True, exist_ok=True)
     done = 0
-    for block in _run(blocks, workers):
+    for block in engine.map(build_block, blocks):
         done += block.count
         if progress:
             progress(done, sum(counts.values()))
@@ -131,16 +132,6 @@ def _build(
     for leftover in out.glob(".parts-*"):
         shutil.rmtree(leftover)
     return manifest
-
-
-def _run(blocks: list[Block], workers: int) -> Iterator[Block]:
-    if workers == 1:
-        yield from map(build_block, blocks)
-        return
-    # Spawned, not forked: the caller may hold threads (torch), which a fork would leave in a bad state.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(max_workers=workers, mp_context=context) as pool:
-        yield from pool.map(build_block, blocks)
 
 
 def _assemble(

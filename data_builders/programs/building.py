@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
@@ -13,6 +11,7 @@ from pathlib import Path
 
 from data_builders.builders import Built
 from data_builders.draws import Draws
+from data_builders.engines import get_engine
 from data_builders.problems import Problem, Problems
 from data_builders.programs.asking import Settings, stable_number, view_of
 from data_builders.programs.blocks import BLOCK, records_of_block
@@ -102,6 +101,7 @@ def build(
     licence: str = "",
     limit: int | None = None,
     workers: int = 1,
+    engine: str | None = None,
     progress: Progress | None = None,
 ) -> Built:
     """Write what one program, or all of them, ask of the scenes.
@@ -122,12 +122,13 @@ def build(
         licence: of scenes whose annotation states none.
         limit: scenes to read at most.
         workers: processes.
+        engine: where the scenes are asked about, out of ``data_builders.engines``.
         progress: called with the scenes done so far, twice.
 
     Raises:
         UserError: if nothing can be read, nothing came out, or a file cannot be written.
     """
-    settings = Settings(seed, mode, turns, names, digits)
+    settings, run_on = Settings(seed, mode, turns, names, digits), get_engine(engine, workers)
     chosen = tuple(PROGRAMS) if name == ALL else (name,)
     if name == ALL:
         chosen = tuple(key for key in chosen if PROGRAMS[key].marks is None)
@@ -146,7 +147,7 @@ def build(
         blocks = _blocks(sound_scenes(annotations, problems))
 
         def records() -> Iterator[Record]:
-            for done in _run(partial(work_on, work), blocks, workers):
+            for done in run_on.map(partial(work_on, work), blocks):
                 counts["scenes"] += done.scenes
                 for problem in done.problems:
                     problems(problem)
@@ -185,23 +186,6 @@ def _problems_file(out: Path) -> Path:
 def _blocks(scenes: Iterator[Scene]) -> Iterator[list[Scene]]:
     while block := list(islice(scenes, BLOCK)):
         yield block
-
-
-def _run(
-    work: Callable[[Sequence[Scene]], BlockRecords], blocks: Iterable[list[Scene]], workers: int
-) -> Iterator[BlockRecords]:
-    """The blocks' records in the blocks' order; a few blocks ahead of the reader, whatever the workers."""
-    if workers == 1:
-        yield from map(work, blocks)
-        return
-    queue = iter(blocks)
-    # Spawned, not forked: the caller may hold threads (torch), which a fork would leave in a bad state.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(max_workers=workers, mp_context=context) as pool:
-        under_way = [pool.submit(work, block) for block in islice(queue, 2 * workers)]
-        while under_way:
-            yield under_way.pop(0).result()
-            under_way += [pool.submit(work, block) for block in islice(queue, 1)]
 
 
 def build_drawn(

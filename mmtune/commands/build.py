@@ -40,6 +40,7 @@ SETTINGS: dict[str, tuple[Callable[[str], Any], str]] = {
     "exhaustive": (str, "classes, with commas between, of which every instance is annotated"),
     "licence": (str, "of images whose annotation states none"),
     "workers": (int, "processes (default: all cores)"),
+    "engine": (str, "local, processes (default) or ray; what is built does not depend on it"),
     "teacher": (str, "who writes: an address that ends in /v1, batch (files), rules (no model), or a"
                      " checkpoint's folder"),
     "model": (str, "the teacher's, as the endpoint names it"),
