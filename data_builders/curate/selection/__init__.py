@@ -17,21 +17,72 @@ class Selector:
     """In this folder; imported when it is used."""
     needs: str
     """Scores and features that it reads."""
-    source: str
+    makes: str
+    """What it chooses."""
+    paper: str
+    """Whose idea it is; empty where it is common practice."""
 
 
 SELECTORS: dict[str, Selector] = {
-    "random": Selector("random", "nothing", "the baseline"),
-    "top_k": Selector("top_k", "a score", "the k best"),
-    "deita": Selector("deita", "two scores, features", "DEITA"),
-    "k_means": Selector("k_means", "features, maybe a score", "Diversify and Conquer"),
-    "k_center": Selector("k_center", "features", "core-set selection"),
-    "facility_location": Selector("facility_location", "features", "submodular selection"),
-    "less": Selector("less", "gradients, targets", "LESS"),
-    "rds": Selector("rds", "hidden states, targets", "RDS+"),
-    "d3": Selector("d3", "two scores, features", "D3"),
-    "linear_rule": Selector("linear_rule", "scores and their weights", "InstructMining"),
-    "self_judge": Selector("self_judge", "a score of some rows, features", "Self-Judge"),
+    "random": Selector("random", "nothing", "rows at random, the baseline", ""),
+    "top_k": Selector("top_k", "a score (--by)", "the rows that score best", ""),
+    "deita": Selector(
+        "deita",
+        "two scores (--quality, --complexity), vectors (--features)",
+        "good and hard rows that are far from those chosen before",
+        "DEITA, arXiv 2312.15685",
+    ),
+    "k_means": Selector(
+        "k_means",
+        "vectors, maybe a score (--by)",
+        "a share of every cluster",
+        "Diversify and Conquer, arXiv 2409.11378",
+    ),
+    "k_center": Selector(
+        "k_center", "vectors", "the row that is farthest from those chosen", "core sets, arXiv 1708.00489"
+    ),
+    "facility_location": Selector(
+        "facility_location",
+        "vectors",
+        "rows that all others are near to",
+        "submodular selection, Nemhauser et al. 1978",
+    ),
+    "less": Selector(
+        "less",
+        "gradients, and those of --targets",
+        "rows that move the model towards the targets",
+        "LESS, arXiv 2402.04333",
+    ),
+    "rds": Selector(
+        "rds",
+        "hidden states, and those of --targets",
+        "the nearest rows of each target in turn",
+        "RDS+, arXiv 2503.01807",
+    ),
+    "d3": Selector(
+        "d3",
+        "two scores (--quality, --complexity), vectors",
+        "diverse, difficult and dependable rows",
+        "D3, arXiv 2503.11441",
+    ),
+    "linear_rule": Selector(
+        "linear_rule",
+        "scores with --weight",
+        "the best by a weighted sum of scores",
+        "InstructMining, arXiv 2307.06290",
+    ),
+    "self_judge": Selector(
+        "self_judge",
+        "a score of some rows (--by), vectors",
+        "the best of every cluster by ratings that are predicted from a few",
+        "Self-Judge, arXiv 2409.00935",
+    ),
+    "align2llava": Selector(
+        "align2llava",
+        "rewards of questions (--complexity) and answers (--quality)",
+        "the best answers of the best questions; `mmtune data restyle` does the rewriting",
+        "Align2LLaVA, arXiv 2409.18541",
+    ),
 }
 """Each selector with what it needs and where it comes from."""
 

@@ -12,10 +12,19 @@ mmtune data dedup my-data.json --image-root images/ --out clean.jsonl
 mmtune data shards clean.jsonl --image-root images/ --out shards/
 """
 
-ACTIONS: dict[str, str] = {
-    name: f"mmtune.commands.data.{name}"
-    for name in ("check", "dedup", "decontaminate", "score", "select", "mix", "shards", "card", "browse")
-}
+_VERBS = (
+    "check",
+    "dedup",
+    "decontaminate",
+    "score",
+    "select",
+    "restyle",
+    "mix",
+    "shards",
+    "card",
+    "browse",
+)
+ACTIONS: dict[str, str] = {name: f"mmtune.commands.data.{name}" for name in _VERBS}
 """Each verb and its module, in the order in which a data set goes through them."""
 
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mmtune.commands.data.arguments import root_of, say, take_file, tell_problems
+from mmtune.commands.data.teacher_arguments import hiring_of, take_teacher
 from mmtune.errors import UserError
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from data_builders.curate.rated import Rated, RatingSettings
     from data_builders.problems import Problem
     from mmtune.records import Record
 
@@ -23,16 +24,13 @@ mmtune data score clean.jsonl --image-root images/ --score length --score refusa
 mmtune data score clean.jsonl --image-root images/ --clip ViT-B-32 --pretrained openai --out scores/
 mmtune data score clean.jsonl --image-root images/ --model RUN/checkpoint --score difficulty \\
   --features hidden --features gradients --out scores/
+mmtune data score clean.jsonl --image-root images/ --score rating --score complexity --out scores/ \\
+  --teacher http://127.0.0.1:8000/v1 --teacher-model NAME --price-in 0.15 --price-out 0.6 --dry-run
+mmtune data score clean.jsonl --reward REWARD-MODEL/ --out scores/
 mmtune data score --list
 """
-
-MODEL_SCORES = {"loss": "mean loss of the answers", "difficulty": "loss in the conversation over loss alone"}
-FEATURES = {
-    "plain": "words and colours, without a model",
-    "clip": "image and text vectors of --clip",
-    "hidden": "position-weighted hidden states of --model (RDS+)",
-    "gradients": "projected gradients of --model's adapters or projector (LESS)",
-}
+RATINGS = "ratings"
+"""Folder of what a teacher answered, in the folder of the scores."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,7 +39,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, help="folder of scores.jsonl and features-NAME.npy")
     parser.add_argument("--score", action="append", default=[], help="a score; can be repeated (see --list)")
     parser.add_argument(
-        "--features", action="append", default=[], choices=list(FEATURES), help="vectors; can be repeated"
+        "--features",
+        action="append",
+        default=[],
+        choices=("plain", "clip", "hidden", "gradients"),
+        help="vectors; can be repeated",
     )
     parser.add_argument(
         "--clip", metavar="NAME", help="open_clip model or its folder: adds the score similarity"
@@ -50,46 +52,102 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model", type=Path, metavar="CHECKPOINT", help="for loss, difficulty and its features"
     )
+    parser.add_argument(
+        "--reward",
+        type=Path,
+        metavar="MODEL",
+        help="reward model, a sequence classifier of transformers: adds the score reward",
+    )
+    parser.add_argument(
+        "--question-reward", type=Path, metavar="MODEL", help="the same for questions: adds question_reward"
+    )
     parser.add_argument("--device", default="cpu", help="of the models (default cpu)")
+    parser.add_argument(
+        "--rate", type=int, metavar="N", help="have the teacher rate N random rows (default: all)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of that choice (default 0)")
     parser.add_argument("--list", action="store_true", help="list scores and features, and stop")
+    take_teacher(parser)
 
 
-def run(args: argparse.Namespace) -> None:
+def run(args: argparse.Namespace) -> int:
     """Write one row of scores a record, and vectors in the same order."""
-    from data_builders.curate.scores import SCORES
-
     if args.list:
-        for name, score in SCORES.items():
-            say(f"{name:12} {score.says}")
-        for name, says in {"similarity": "cosine of image and text by --clip", **MODEL_SCORES}.items():
-            say(f"{name:12} {says}")
-        for name, says in FEATURES.items():
-            say(f"--features {name:10} {says}")
-        return
-    if args.path is None or args.out is None:
+        return _list()
+    if args.path is None or (args.out is None and not args.dry_run):
         raise UserError("Which records, and where to?", fix="give FILE and --out FOLDER")
-    _write(args, root_of(args))
+    if args.dry_run:
+        return _tell_cost(args)
+    return _write(args, root_of(args))
 
 
-Find = Callable[["Record", Path], Any]
+def _list() -> int:
+    from data_builders.curate.scores import FEATURES, SCORES
+    from mmtune.commands.data.listing import tell
+
+    tell((name, one.says, one.needs, one.paper) for name, one in SCORES.items())
+    tell((f"--features {name}", one.says, one.needs, one.paper) for name, one in FEATURES.items())
+    return 0
 
 
-def _write(args: argparse.Namespace, root: Path) -> None:
+def _asked_of(args: argparse.Namespace) -> RatingSettings | None:
+    """What the teacher is to rate; None where there is no teacher."""
+    from data_builders.curate.rated import RatingSettings
+    from data_builders.curate.scores.rating import PROMPTS
+
+    if args.teacher is None:
+        return None
+    ratings = tuple(name for name in PROMPTS if name in args.score)
+    if not ratings:
+        raise UserError(
+            "There is nothing to ask the teacher for", "--teacher", f"add --score {' or '.join(PROMPTS)}"
+        )
+    return RatingSettings(ratings, None if args.text_only else root_of(args), args.rate, args.seed)
+
+
+def _tell_cost(args: argparse.Namespace) -> int:
+    from data_builders.curate.rated import cost_of
+    from data_builders.teachers.base import Usage
+
+    settings = _asked_of(args)
+    if settings is None:
+        raise UserError("Only a teacher costs anything", "--dry-run", "name one with --teacher")
+    hiring = hiring_of(args)
+    cost = cost_of(args.path, settings, hiring.settings)
+    money = "price unknown"
+    if hiring.price is not None:
+        usage = Usage(cost.prompt_tokens, cost.completion_tokens)
+        money = f"price at most {hiring.price.of(usage):.2f}"
+    for problem in cost.unusable:
+        say(f"{args.path}, {problem}")
+    say(
+        f"{cost.rows} rows, {cost.requests} requests, about {cost.prompt_tokens:,} tokens to read, at most"
+        f" {cost.completion_tokens:,} to write, {money}"
+    )
+    return 0
+
+
+def _write(args: argparse.Namespace, root: Path) -> int:
     """Go through the file once; a record that a model cannot look at is a problem and gets no row."""
     import numpy as np
 
     from data_builders.problems import problem_of
     from data_builders.rows import RowWriter
+    from mmtune.commands.data.finders import finders
     from mmtune.progress import track
 
-    numbers, vectors = _finders(args)
-    if not numbers and not vectors:
+    asked = _asked_of(args)
+    numbers, vectors = finders(args, asked.ratings if asked else ())
+    if not numbers and not vectors and asked is None:
         raise UserError("Nothing is asked for", fix="give --score or --features; --list lists them")
+    rated = _rated(args, asked)
+    names = [*(asked.ratings if asked else ()), *numbers]
     args.out.mkdir(parents=True, exist_ok=True)
     found: dict[str, list[np.ndarray]] = {name: [] for name in vectors}
     problems: list[Problem] = []
     with RowWriter(args.out / "scores.jsonl") as out:
         for number, record in track(_records(args.path, problems), description="score", unit="record"):
+            given = rated.ratings.get(number, {}) if rated else {}
             try:
                 values = {name: float(find(record, root)) for name, find in numbers.items()}
                 wide = {name: find(record, root) for name, find in vectors.items()}
@@ -98,19 +156,30 @@ def _write(args: argparse.Namespace, root: Path) -> None:
                 continue
             # JSON has no NaN: a score that a record lacks is null.
             plain = {name: value if np.isfinite(value) else None for name, value in values.items()}
-            out.write({"row": number, "id": record.id, **plain})
+            ratings = {name: given.get(name) for name in (asked.ratings if asked else ())}
+            out.write({"row": number, "id": record.id, **ratings, **plain})
             for name, vector in wide.items():
                 found[name].append(np.asarray(vector, dtype=np.float32))
         if not out.count:
             raise UserError(f"no record can be scored; the first: {problems[0]}", str(args.path))
     for name, rows in found.items():
         np.save(args.out / f"features-{name}.npy", np.stack(rows))
+    problems += rated.problems if rated else []
+    problems.sort(key=lambda problem: problem.number)
     tell_problems(args.path, problems, args.out / "problems.jsonl")
-    say(f"{args.out}: {out.count} records; {', '.join([*numbers, *vectors])}")
+    say(f"{args.out}: {out.count} records; {', '.join([*names, *vectors])}")
+    if rated and rated.waiting:
+        say(rated.waiting)
+    return 0
 
 
-def _of_record(score: Callable[[Record], float], record: Record, root: Path) -> float:
-    return score(record)
+def _rated(args: argparse.Namespace, asked: RatingSettings | None) -> Rated | None:
+    """What the teacher says, asked before anything else: it may be wrongly named, and it costs money."""
+    from data_builders.curate.rated import rate_rows
+
+    if asked is None:
+        return None
+    return rate_rows(args.path, args.out / RATINGS, asked, hiring_of(args))
 
 
 def _records(path: Path, problems: list[Problem]) -> Iterator[tuple[int, Record]]:
@@ -125,44 +194,3 @@ def _records(path: Path, problems: list[Problem]) -> Iterator[tuple[int, Record]
             problems.append(problem_of(error, row.number))
             continue
         yield row.number, record
-
-
-def _finders(args: argparse.Namespace) -> tuple[dict[str, Find], dict[str, Find]]:
-    """What works out each number and each vector."""
-    from data_builders.curate.scores import get_score, plain
-
-    numbers: dict[str, Find] = {}
-    vectors: dict[str, Find] = {}
-    if "plain" in args.features:
-        vectors["plain"] = plain.features
-    for name in args.score:
-        if name not in MODEL_SCORES:
-            numbers[name] = partial(_of_record, get_score(name))
-    if args.clip:
-        from data_builders.curate.scores.similarity import ImageText
-
-        model = ImageText(args.clip, args.pretrained, args.device)
-        numbers["similarity"] = lambda record, root: model.look([record], root)[1][0]
-        if "clip" in args.features:
-            vectors["clip"] = lambda record, root: model.look([record], root)[0][0]
-    elif "clip" in args.features:
-        raise UserError("The features clip need a model", "--clip", "name an open_clip model")
-    wanted = [
-        name for name in (*args.score, *args.features) if name in (*MODEL_SCORES, "hidden", "gradients")
-    ]
-    if wanted:
-        if args.model is None:
-            raise UserError(f"{wanted[0]} needs a model", "--model", "give a checkpoint")
-        from mmtune.models.checkpoint import load
-        from mmtune.train.record_scores import RecordScorer
-
-        scorer = RecordScorer(load(args.model), args.device)
-        each: dict[str, Find] = {
-            "loss": scorer.loss,
-            "difficulty": scorer.difficulty,
-            "hidden": scorer.hidden,
-            "gradients": scorer.gradient,
-        }
-        for name in wanted:
-            (numbers if name in MODEL_SCORES else vectors)[name] = each[name]
-    return numbers, vectors

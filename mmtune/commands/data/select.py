@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from mmtune.commands.data.arguments import say, take_file
+from mmtune.commands.data.listing import tell
 from mmtune.errors import UserError
 
 SUMMARY = "Choose rows by their scores and vectors, always beside as many random ones."
@@ -30,8 +31,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, help="chosen rows; OUT.random.jsonl gets the baseline")
     parser.add_argument("--targets", type=Path, metavar="FOLDER", help="scored examples of what is wanted")
     parser.add_argument("--by", default="rating", help="score that more is better of (default rating)")
-    parser.add_argument("--quality", default="rating", help="score of the answers (deita, d3)")
-    parser.add_argument("--complexity", default="difficulty", help="score of the difficulty (deita, d3)")
+    parser.add_argument("--quality", default="rating", help="score of the answers (deita, d3, align2llava)")
+    parser.add_argument(
+        "--complexity",
+        default="difficulty",
+        help="score of the questions or of the difficulty (deita, d3, align2llava)",
+    )
     parser.add_argument("--features", default="plain", help="name of the vectors (default plain)")
     parser.add_argument("--distance", type=float, default=0.1, help="least distance to chosen rows (deita)")
     parser.add_argument("--clusters", type=int, help="clusters (k_means, self_judge)")
@@ -49,8 +54,7 @@ def run(args: argparse.Namespace) -> None:
     from data_builders.curate.selection import SELECTORS, Settings, select
 
     if args.list:
-        for name, selector in SELECTORS.items():
-            say(f"{name:18} {selector.source}; needs {selector.needs}")
+        tell((name, one.makes, one.needs, one.paper) for name, one in SELECTORS.items())
         return
     if args.path is None or args.out is None or args.scores is None:
         raise UserError("Which records?", fix="give FILE, --scores FOLDER and --out FILE")

@@ -52,6 +52,15 @@ def test_equal_rows_are_no_trouble(name):
     assert len(select(name, pool, 5, 0, Settings(weights={"rating": 1.0}))) == 5
 
 
+def test_the_cascade_takes_the_best_answers_of_the_best_questions():
+    questions, answers = np.arange(100.0), np.arange(100.0)[::-1]
+    pool = Pool(100, {"reward": answers, "question_reward": questions})
+    settings = Settings(quality="reward", complexity="question_reward")
+    # A tenth is chosen: the square root of it, 32 questions, then ten of their answers.
+    assert select("align2llava", pool, 10, 0, settings) == list(range(68, 78))
+    assert select("align2llava", pool, 100, 0, settings) == list(range(100))
+
+
 def test_what_is_missing_is_named():
     with pytest.raises(UserError, match="no score 'rating'"):
         select("top_k", Pool(3), 1)
