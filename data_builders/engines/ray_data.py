@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
@@ -23,7 +24,7 @@ class RayData(Engine):
         workers: processes of the local cluster, where ``RAY_ADDRESS`` names no running one.
 
     Raises:
-        UserError: Ray is not installed.
+        UserError: Ray is not installed, or cannot be reached or started.
     """
 
     def __init__(self, workers: int = 1) -> None:
@@ -36,11 +37,7 @@ class RayData(Engine):
                 "the engine ray needs Ray, which is not installed", "--engine", "pip install 'mmtune[ray]'"
             ) from error
         if not ray.is_initialized():
-            import os
-
-            address = os.environ.get("RAY_ADDRESS")
-            local: dict[str, Any] = {} if address else {"num_cpus": workers, "include_dashboard": False}
-            ray.init(address=address, log_to_driver=False, logging_level="ERROR", **local)
+            _start(workers)
 
     def map(self, work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
         import ray
@@ -57,6 +54,26 @@ class RayData(Engine):
                 if error is not None:
                     raise error
                 yield result
+
+
+def _start(workers: int) -> None:
+    """Reach the cluster, or start a local one: twice, since Ray gives up after 30 s on a busy machine."""
+    import ray
+
+    address = os.environ.get("RAY_ADDRESS")
+    local: dict[str, Any] = {} if address else {"num_cpus": workers, "include_dashboard": False}
+    for last in (False, True):
+        try:
+            ray.init(address=address, log_to_driver=False, logging_level="ERROR", **local)
+            return
+        except Exception as error:  # Ray raises plain ones
+            ray.shutdown()
+            if last or address:
+                where = address or f"a local Ray with {workers} workers"
+                reason = str(error).strip().splitlines()[0].rstrip(".")
+                raise UserError(
+                    f"Ray cannot be reached or started: {reason}", where, "see whether `ray status` answers"
+                ) from error
 
 
 class _Packed:

@@ -20,6 +20,7 @@ from data_builders.programs.building import build
 from data_builders.scenes import Scene, write_scenes
 from data_builders.shards import ShardSettings, build_shards
 from mmtune.errors import UserError
+from mmtune.records import ImageRef
 
 
 def square(value: int) -> int:
@@ -71,7 +72,8 @@ def inputs(tmp_path_factory: pytest.TempPathFactory, scenes: list[Scene]) -> Pat
             turns = [{"from": who, "value": text} for who, text in said]
             image = "none.png" if number % 100 == 50 else f"{number % 6}.png"
             out.write(json.dumps({"id": f"{number % 1000}", "image": image, "conversations": turns}) + "\n")
-    write_scenes(folder / "scenes.jsonl", scenes[:130])
+    pictured = [scene.with_image(ImageRef(f"{scene.id}.png")) for scene in scenes[:130]]
+    write_scenes(folder / "scenes.jsonl", pictured)
     return folder
 
 
