@@ -96,6 +96,7 @@ def build(
     names: Names = "exhaustive",
     digits: int = 2,
     image_root: Path | None = None,
+    unpack: Path | None = None,
     reader: str | None = None,
     exhaustive: str | None = None,
     licence: str = "",
@@ -117,6 +118,7 @@ def build(
         names: when a class name alone may refer to an object; see ``View``.
         digits: of coordinates.
         image_root: folder of the images, which must then be there; needed where marks are drawn into copies.
+        unpack: folder to write the images to that are inside the annotations (shards, parquet).
         reader: the annotation's format; None finds it out.
         exhaustive: classes of which every instance is annotated, with commas between.
         licence: of scenes whose annotation states none.
@@ -133,14 +135,15 @@ def build(
     if name == ALL:
         chosen = tuple(key for key in chosen if PROGRAMS[key].marks is None)
     copies = None
+    pictures = image_root or unpack
     if any(PROGRAMS[key].marks for key in chosen):
-        if image_root is None:
+        if pictures is None:
             raise UserError(f"{name} draws into copies of the images", "--image-root", "say where they are")
         copies = out.with_name(f"{out.stem}-images")
         copies.mkdir(parents=True, exist_ok=True)
-    work = Work(chosen, settings, image_root, copies)
+    work = Work(chosen, settings, pictures, copies)
     claimed = claimed_classes(exhaustive)
-    annotations = Annotations(tuple(inputs), image_root, reader, claimed, licence, limit)
+    annotations = Annotations(tuple(inputs), image_root, reader, claimed, licence, limit, unpack)
     counts: Counter[str] = Counter()
     noted = _problems_file(out)
     with Problems(noted) as problems:
@@ -158,15 +161,15 @@ def build(
                 if progress is not None:
                     progress(counts["scenes"], counts["scenes"])
 
-        _write(out, records(), name)
+        _write(out, records(), name, problems)
     return Built(dict(counts), problems.summary())
 
 
-def _write(out: Path, records: Iterator[Record], name: str) -> None:
+def _write(out: Path, records: Iterator[Record], name: str, problems: Problems) -> None:
     """Write the records; a file without any would be a success that is none."""
     first = next(records, None)
     if first is None:
-        fix = "`mmtune build --list` says what each builder needs"
+        fix = problems.summary() or "`mmtune build --list` says what each builder needs"
         raise UserError(f"{name} has nothing to ask about these scenes", str(out), fix)
 
     def again() -> Iterator[Record]:

@@ -30,6 +30,7 @@ class Annotations:
         exhaustive: classes of which every instance is annotated; None believes the format.
         licence: of scenes whose annotation states none.
         limit: scenes to take at most.
+        unpack: folder to write the images to that are inside the annotations, as in shards.
     """
 
     paths: tuple[Path, ...]
@@ -38,6 +39,7 @@ class Annotations:
     exhaustive: frozenset[str] | None = None
     licence: str = ""
     limit: int | None = None
+    unpack: Path | None = None
 
 
 def sound_scenes(annotations: Annotations, report: Report) -> Iterator[Scene]:
@@ -80,6 +82,7 @@ def _scenes(annotations: Annotations, report: Report) -> Iterator[Scene]:
         licence=annotations.licence,
         exhaustive=annotations.exhaustive,
         report=report,
+        **({} if annotations.unpack is None else {"unpack": annotations.unpack}),
     )
 
 

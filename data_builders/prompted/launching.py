@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from data_builders.problems import Problems, Report, problem_of, stop_at_first
 from data_builders.prompted import PROMPTED
 from data_builders.prompted.base import Kit, PromptedBuilder, Source
 from data_builders.prompted.prompts import Prompts
 from data_builders.prompted.run import dry_run as estimate_of
 from data_builders.prompted.run import run
-from data_builders.scenes import Scene, read_scenes
+from data_builders.readers import read_annotations
+from data_builders.scenes import Scene
 from data_builders.teachers.base import Settings, Teacher
 from data_builders.teachers.batch_files import BatchFiles
-from data_builders.teachers.building import FAILURES, Report
+from data_builders.teachers.building import FAILURES
+from data_builders.teachers.building import Report as Outcome
 from data_builders.teachers.cache import Cached, ReplyStore
 from data_builders.teachers.ledger import Ledger, Price
 from data_builders.teachers.rules import Rules
@@ -27,6 +30,7 @@ from mmtune.records import Record, iter_llava, iter_rows
 log = logging.getLogger(__name__)
 
 LEDGER, CACHE, BATCHES = "ledger.sqlite", "replies.sqlite", "batches"
+PROBLEMS = "problems.jsonl"
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,7 @@ def launch(
     records: Path | None = None,
     results: Path | None = None,
     image_root: Path | None = None,
+    unpack: Path | None = None,
     prompts: Path | None = None,
     cache: Path | None = None,
     seed: int = 0,
@@ -73,13 +78,15 @@ def launch(
     Args:
         name: in ``PROMPTED``.
         out: folder of the build; the same command goes on where it ended.
-        inputs: files of scenes.
+        inputs: annotations of one format that ``data_builders.readers`` knows. What is left out of them goes
+            to ``problems.jsonl``.
         teacher: an address that ends in ``/v1``; ``batch`` for batch files in ``out``; ``rules`` for none; or
             the folder of a checkpoint.
         model: as the endpoint names it.
         records: LLaVA JSON of builders that work on records; ``scene`` in a row names its scene.
         results: JSON rows of an evaluation, for ``dataengine``.
         image_root: folder of the images, for a teacher that sees.
+        unpack: folder to write the images to that are inside the annotations (shards, parquet).
         prompts: folder of prompts in place of those that ship.
         cache: file of answers that were paid for; in ``out`` by default.
         seed: of all that is drawn.
@@ -107,12 +114,14 @@ def launch(
         Prompts(prompts),
         Settings(temperature=temperature, max_tokens=max_tokens),
         seed,
-        image_root=image_root,
+        image_root=image_root or unpack,
         options={"results": [row for _, row in iter_rows(results)]} if results else {},
     )
-    sources = islice(sources_of(inputs, records), limit)
+    problems = Problems(None if dry_run else _fresh(out / PROBLEMS))
+    sources = islice(sources_of(inputs, records, problems, image_root, unpack), limit)
     if dry_run:
-        return _estimated(builder, sources, kit, price)
+        found = _estimated(builder, sources, kit, price)
+        return replace(found, problems="; ".join(filter(None, (problems.summary(), found.problems))))
     if teacher is None:
         raise UserError("no teacher is named", "--teacher", "give an address, batch, rules or a checkpoint")
     out.mkdir(parents=True, exist_ok=True)
@@ -153,36 +162,53 @@ def launch(
     finally:
         store.close()
         ledger.close()
-    return _told(report, asked, out)
+        problems.close()
+    told = _told(report, asked, out)
+    return replace(told, problems="; ".join(filter(None, (problems.summary(), told.problems))))
 
 
-def sources_of(inputs: Sequence[Path], records: Path | None = None) -> Iterator[Source]:
+def sources_of(
+    inputs: Sequence[Path],
+    records: Path | None = None,
+    report: Report = stop_at_first,
+    images: Path | None = None,
+    unpack: Path | None = None,
+) -> Iterator[Source]:
     """Scenes of files, or records with the scene that each names.
 
     Args:
-        inputs: files of scenes, one a line.
+        inputs: annotations of one format that ``data_builders.readers`` knows.
         records: LLaVA JSON; a row's ``scene`` or first ``evidence.scenes`` names its scene, else its id does.
+        report: told of each row that is left out. Unless one is given, the first ends the reading.
+        images: folder of the images, which must then be there.
+        unpack: folder to write the images to that are inside the annotations.
 
     Raises:
         UserError: if a file cannot be read, or a record's scene is in none of them.
     """
-    for path in inputs:
-        if not path.is_file():
-            raise UserError("There is no such file of scenes", str(path), "check the path")
-    scenes: Iterable[Scene] = (scene for path in inputs for scene in read_scenes(path))
+    scenes: Iterable[Scene] = read_annotations(
+        inputs, images=images, report=report, **({} if unpack is None else {"unpack": unpack})
+    )
     if records is None:
         yield from (Source(scene) for scene in scenes)
         return
     by_id = {scene.id: scene for scene in scenes}
-    for _, record in iter_llava(records):
+    for row, record in iter_llava(records):
         if not isinstance(record, Record):
-            raise record
+            report(replace(problem_of(record, row), source=str(records)))
+            continue
         scene = by_id.get(_scene_of(record))
         if scene is None:
             raise UserError(
                 f"the record's scene {_scene_of(record)!r} is in none of the files", f"record {record.id!r}"
             )
         yield Source(scene, record)
+
+
+def _fresh(path: Path) -> Path:
+    """A file of problems, without those of an earlier run."""
+    path.unlink(missing_ok=True)
+    return path
 
 
 def _scene_of(record: Record) -> str:
@@ -220,7 +246,7 @@ def _estimated(
     return Launched(counts, lacking)
 
 
-def _told(report: Report, teacher: Any, out: Path) -> Launched:
+def _told(report: Outcome, teacher: Any, out: Path) -> Launched:
     """Counts, and in a sentence what is missing."""
     problems = []
     if report.failures:

@@ -100,7 +100,8 @@ def _lines(path: Path) -> Peek | None:
         line = file.readline(_WINDOW * 16).removeprefix(b"\xef\xbb\xbf")
         more = bool(file.read(1))
     try:
-        row = json.loads(line)
+        # One row that is not UTF-8 is a bad row of lines, and no other format.
+        row = json.loads(line.decode(errors="replace"))
     except ValueError:
         return None
     # One object on the only line is a JSON file as well as a line: its name decides.

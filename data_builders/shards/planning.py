@@ -70,11 +70,13 @@ def plans(path: Path, settings: ShardSettings, problems: list[Problem]) -> Itera
     number, size = 0, 0
     samples: list[Sample] = []
     for row in iter_rows(path):
+        name = "?"
         try:
             record = row.record()
+            name = record.id
             sample = _sample(row, record, settings.image_root)
         except UserError as error:
-            problems.append(problem_of(error, row.number))
+            problems.append(problem_of(error, row.number, name))
             continue
         if settings.require_licence and licence_class(record.meta, settings.licences) == UNKNOWN:
             raise UserError(

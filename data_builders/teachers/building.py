@@ -223,7 +223,7 @@ class _Run:
             self._finish(live, end.value)
             return
         except UserError as error:
-            self._fail(live, "input", str(error))
+            self._fail(live, "input", str(error).rstrip("."))
             return
         live.waits_for, live.waiting, live.replies = len(asked), False, {}
         for place, request in enumerate(asked):

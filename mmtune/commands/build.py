@@ -36,6 +36,7 @@ SETTINGS: dict[str, tuple[Callable[[str], Any], str]] = {
                    " 'annotated' once"),
     "digits": (int, "of coordinates, which are ratios (default 2)"),
     "image-root": (Path, "folder of the scenes' images, which must then be there"),
+    "unpack": (Path, "folder to write the images to that are inside the annotations (shards, parquet)"),
     "reader": (str, "format of the annotations (default: found out from their content)"),
     "exhaustive": (str, "classes, with commas between, of which every instance is annotated"),
     "licence": (str, "of images whose annotation states none"),

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from data_builders.problems import Problem
 
 ENGINES = ("local", "processes", "ray")
-_SHOWN = 10
+SHOWN = 10
+"""Rows that a verb names where a file lists all of them."""
 
 
 def take_file(parser: argparse.ArgumentParser, image_root: bool = True, optional: bool = False) -> None:
@@ -77,10 +78,10 @@ def write_list(path: Path, rows: Sequence[Any]) -> None:
 
 def tell_problems(path: Path, problems: Sequence[Problem], listed: Path) -> None:
     """Name the first rows that could not be used, and where the list of all is."""
-    for problem in problems[:_SHOWN]:
+    for problem in problems[:SHOWN]:
         say(f"{path}, {problem}")
-    if len(problems) > _SHOWN:
-        say(f"… and {len(problems) - _SHOWN} more rows that cannot be used")
+    if len(problems) > SHOWN:
+        say(f"… and {len(problems) - SHOWN} more rows that cannot be used")
     write_list(listed, problems)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mmtune.commands.data.arguments import say
 from mmtune.commands.data.select import pairs_of
-from mmtune.errors import UserError, unknown
+from mmtune.errors import RecordError, UserError, unknown
 
 if TYPE_CHECKING:
     from data_builders.curate.mix import Place
@@ -81,8 +81,17 @@ def run(args: argparse.Namespace) -> None:
     drawn = {name: draw(sizes[name], given[name], args.seed + n) for n, name in enumerate(sizes)}
     with RowWriter(args.out) as out:
         for name, row in _ordered(args, drawn, sources):
-            out.write(sources[name].raw(row))
+            out.write(_usable(sources[name], row))
     say(f"{args.out}: {out.count} rows")
+
+
+def _usable(source: JsonSource, row: int) -> Any:
+    """A row's JSON; one that cannot be read ends the mixing, or the proportions would be others."""
+    try:
+        return source.raw(row)
+    except RecordError as error:
+        fix = f"leave it out: mmtune data check {source.path} --keep FILE"
+        raise UserError(error.reason, f"{source.path}, row {row}", fix) from error
 
 
 def _ordered(
@@ -93,7 +102,7 @@ def _ordered(
     if args.easy_first:
         rows = [(name, row) for name, rows_of in drawn.items() for row in rows_of]
         return curriculum(
-            rows, [_number(sources[name].raw(row), args.easy_first) for name, row in rows], args.seed
+            rows, [_number(_usable(sources[name], row), args.easy_first) for name, row in rows], args.seed
         )
     if not args.stage:
         return shuffled([drawn], args.seed)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+from itertools import islice
 from pathlib import Path
 
-from mmtune.commands.data.arguments import engine_of, root_of, say, take_engine, take_file
+from mmtune.commands.data.arguments import SHOWN, engine_of, root_of, say, take_engine, take_file
 from mmtune.commands.data.licence_names import licence_names, take_licence_names
 from mmtune.errors import UserError
 
@@ -35,6 +36,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Build, or verify, and say what is there."""
+    from data_builders.problems import Problem
+    from data_builders.rows import iter_rows
     from data_builders.shards import PROBLEMS, ShardSettings, build_shards, read_manifest, verify_shards
 
     if args.verify:
@@ -55,5 +58,8 @@ def run(args: argparse.Namespace) -> int:
         f" strictest licence: {manifest.licence}"
     )
     if manifest.problems:
+        for row in islice(iter_rows(args.out / PROBLEMS), SHOWN):
+            found = row.value()
+            say(f"{args.path}, {Problem(found['row'], found['reason'], id=found['id'])}")
         say(f"{args.out / PROBLEMS}: {manifest.problems} rows that are in no shard")
     return 0

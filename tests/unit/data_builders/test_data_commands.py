@@ -214,6 +214,9 @@ def test_shards_are_built_and_verified(folder, capsys):
     told = run(
         ["data", "shards", "rows.jsonl", "--records", "12", "--out", "shards", "--require-licence"], folder
     )
+    write(folder / "some.jsonl", [row(1), row(2, image=True) | {"image": "../0.png"}])
+    some = run(["data", "shards", "some.jsonl", "--out", "some"], folder)
+    assert "some.jsonl, row 1, record 'r2': the image path climbs out" in some
     assert "3 shards, 30 records, 30 images; strictest licence: attribution" in told
     assert "3 shards, 0 damaged" in run(["data", "shards", "--verify", "shards"], folder)
     (folder / "shards/00001.tar").write_bytes(b"")

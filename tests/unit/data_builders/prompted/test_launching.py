@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import json
+import tarfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from data_builders.prompted import PROMPTED
 from data_builders.prompted.base import Source
 from data_builders.prompted.launching import Launched, launch, sources_of
-from data_builders.scenes import write_scenes
+from data_builders.scenes import Scene, write_scenes
 from mmtune.errors import UserError
 from mmtune.records import write_llava
 from tests.endpoints import Server, serve
@@ -58,7 +61,7 @@ def test_from_scenes_and_an_endpoint_and_on_again(scenes: Path):
 def test_from_records_and_rules(scenes: Path, records: Path):
     built = go("mmevol", scenes, teacher="rules", records=records)
     assert built.counts["records"] == 15
-    (scenes.parent / "none.jsonl").write_text("")
+    write_scenes(scenes.parent / "none.jsonl", [Scene("other", None, 4, 4)])
     with pytest.raises(UserError, match="is in none of the files"):
         list(sources_of([scenes.parent / "none.jsonl"], records))
 
@@ -124,8 +127,47 @@ def test_every_builder_can_be_listed_and_built_by_its_own_function(scenes: Path)
     assert built.counts["records"] == 5
 
 
+def test_any_annotation_is_read_and_what_is_left_out_is_told(tmp_path: Path):
+    images = [{"id": n, "file_name": f"{n}.jpg", "width": 8, "height": 8} for n in (1, 2, 3)]
+    told = [
+        {"id": 10 + n, "image_id": n, "caption": text} for n, text in ((1, "A dog."), (2, " "), (9, "A cat."))
+    ]
+    path = tmp_path / "captions.json"
+    path.write_text(json.dumps({"images": images[:2], "annotations": told}))
+    built = launch("llava_conversation", out=tmp_path / "out", inputs=[path], teacher="rules")
+    assert built.counts["records"] == 1
+    left_out = [json.loads(line) for line in (tmp_path / "out/problems.jsonl").read_text().splitlines()]
+    assert {row["row"]: row["reason"] for row in left_out} == {
+        "annotation 12": "the caption is empty",
+        "annotation 19": "it points to image 9, which no file lists",
+    }
+    assert "2 left out" in built.problems and "1 units failed" in built.problems
+
+
+def test_a_row_of_lines_that_is_not_utf8_is_one_bad_row(tmp_path: Path):
+    path = tmp_path / "captions.jsonl"
+    path.write_bytes(b'{"image": "1.jpg", "caption": "caf\xe9"}\n{"image": "2.jpg", "caption": "A dog."}\n')
+    built = launch("llava_conversation", out=tmp_path / "out", inputs=[path], teacher="rules")
+    assert built.counts["records"] == 1 and "not UTF-8" in built.problems
+
+
+def test_images_inside_shards_are_unpacked(tmp_path: Path):
+    picture = io.BytesIO()
+    Image.new("RGB", (8, 6), "red").save(picture, "PNG")
+    with tarfile.open(tmp_path / "00000.tar", "w") as tar:
+        for name, content in (("1.png", picture.getvalue()), ("1.txt", b"A red square."), ("../2.png", b"x")):
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    settings = {"inputs": [tmp_path / "00000.tar"], "unpack": tmp_path / "images", "teacher": "rules"}
+    built = launch("llava_conversation", out=tmp_path / "out", **settings)
+    row = json.loads((tmp_path / "out/records.jsonl").read_text())
+    assert (tmp_path / "images" / row["image"]).read_bytes() == picture.getvalue()
+    assert "climbs out" in built.problems and not (tmp_path / "2.png").exists()
+
+
 def test_names_and_files_that_there_are_not(scenes: Path):
     with pytest.raises(UserError, match="did you mean 'llava_detail'"):
         go("llava_details", scenes, teacher="rules")
-    with pytest.raises(UserError, match="no such file of scenes"):
+    with pytest.raises(UserError, match="annotations do not exist"):
         go("llava_detail", scenes.parent / "gone.jsonl", teacher="rules")
