@@ -37,7 +37,7 @@ def raw_lines(file: BinaryIO, longest: int) -> Iterator[Line]:
         if len(line) - ended > longest:
             size = len(line) + (-1 if ended else _skip(file))
             yield Line(number, b"", f"the line has {size:,} bytes, more than the {longest:,} allowed")
-        elif line.strip():
+        elif not line.isspace() and line:
             yield Line(number, line[:-1] if ended else line, "")
 
 

@@ -132,10 +132,9 @@ def iter_blocks(
 
 
 def _line_rows(file: BinaryIO, longest: int) -> Iterator[Row]:
-    for number, line in enumerate(raw_lines(file, longest)):
-        text = line.text.strip()
-        column = line.text.index(text[:1]) + 1
-        yield Row(number, text, line.too_long or None, line.number, column)
+    for number, (place, line, too_long) in enumerate(raw_lines(file, longest)):
+        text = line.strip()
+        yield Row(number, text, too_long or None, place, line.index(text[:1]) + 1)
 
 
 def _list_rows(file: BinaryIO, path: Path, longest: int) -> Iterator[Row]:
