@@ -52,7 +52,7 @@ SCORES: dict[str, Score] = {
     ),
     "reward": Score(
         "a reward model's number for the conversation",
-        "--reward",
+        "--reward, or --model and --head",
         "Align2LLaVA, arXiv 2409.18541",
     ),
     "question_reward": Score(

@@ -16,6 +16,7 @@ _VERBS = (
     "check",
     "dedup",
     "decontaminate",
+    "reward",
     "score",
     "select",
     "restyle",

@@ -67,10 +67,10 @@ def _add_clip(args: argparse.Namespace, numbers: dict[str, Find], vectors: dict[
 
 def _add_checkpoint(args: argparse.Namespace, numbers: dict[str, Find], vectors: dict[str, Find]) -> None:
     wanted = [name for name in (*args.score, *args.features) if name in _OF_MODEL]
-    if not wanted:
+    if not wanted and not args.head:
         return
     if args.model is None:
-        raise UserError(f"{wanted[0]} needs a model", "--model", "give a checkpoint")
+        raise UserError(f"{wanted[0] if wanted else '--head'} needs a model", "--model", "give a checkpoint")
     from mmtune.models.checkpoint import load
     from mmtune.train.record_scores import RecordScorer
 
@@ -83,11 +83,18 @@ def _add_checkpoint(args: argparse.Namespace, numbers: dict[str, Find], vectors:
     }
     for name in wanted:
         (vectors if name in args.features else numbers)[name] = each[name]
+    if args.head:
+        from mmtune.train.reward_head import RewardHead
+
+        head = RewardHead.load(args.head)
+        numbers["reward"] = lambda record, root: head.reward(scorer.hidden(record, root))
 
 
 def _add_rewards(args: argparse.Namespace, numbers: dict[str, Find]) -> None:
     from data_builders.curate.scores.reward import RewardModel
 
+    if args.reward is not None and args.head is not None:
+        raise UserError("Two rewards are given", "--reward, --head", "give one of them")
     if args.reward is not None:
         numbers["reward"] = _of_record(RewardModel(args.reward, args.device).reward)
     if args.question_reward is not None:

@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--pretrained", help="weights of --clip, where its name is an architecture")
     parser.add_argument(
-        "--model", type=Path, metavar="CHECKPOINT", help="for loss, difficulty and its features"
+        "--model", type=Path, metavar="CHECKPOINT", help="for loss, difficulty, --head and its features"
     )
     parser.add_argument(
         "--reward",
@@ -60,6 +60,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--question-reward", type=Path, metavar="MODEL", help="the same for questions: adds question_reward"
+    )
+    parser.add_argument(
+        "--head", type=Path, metavar="FILE", help="from `mmtune data reward`, for --model: adds reward"
     )
     parser.add_argument("--device", default="cpu", help="of the models (default cpu)")
     parser.add_argument(

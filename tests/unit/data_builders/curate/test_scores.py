@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from data_builders.curate.scores import SCORES, get_score, plain
-from data_builders.curate.scores.rating import parse, prompt_of, rate
+from data_builders.curate.scores.rating import PROMPTS, parse, prompt_of
 from mmtune.errors import UserError
 from mmtune.records import ImageRef, Record, Turn
 
@@ -21,8 +21,12 @@ def record(answer, question="What is in the picture?", image=None, **meta):
 
 
 def test_every_score_is_a_number_of_any_record():
-    for name in SCORES:
-        assert isinstance(get_score(name)(record("A cat.")), float)
+    for name, score in SCORES.items():
+        if score.place:
+            assert isinstance(get_score(name)(record("A cat.")), float)
+        else:
+            with pytest.raises(UserError, match=f"{name} needs --"):
+                get_score(name)
     with pytest.raises(UserError, match="did you mean 'length'"):
         get_score("lenght")
 
@@ -70,10 +74,9 @@ def test_ratings_are_stored_or_read_strictly():
         "I give a rating: 8 of 10 maybe",
     ):
         assert math.isnan(parse(reply)), reply
-    asked = []
-    found = rate([record("A cat.", image="a.png")], lambda prompt, one: asked.append(prompt) or "Rating: 4")
-    assert found == [4.0]
-    assert "assistant: A cat." in asked[0] and "<image>" not in prompt_of(record("x", image="a.png"))
+    for name in PROMPTS:
+        asked = prompt_of(record("A cat.", image="a.png"), name)
+        assert "assistant: A cat." in asked and "<image>" not in asked and "{" not in asked
 
 
 def test_plain_vectors_tell_words_and_colours_apart(tmp_path):
