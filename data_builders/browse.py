@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import difflib
 import io
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 from PIL import Image
 
 from data_builders.problems import Problem, problem_of
-from data_builders.rows import iter_rows
+from data_builders.rows import iter_rows, write_whole
 from data_builders.scenes import Scene
 from mmtune.errors import RecordError, UserError
 from mmtune.images.decoding import load_image
@@ -132,11 +131,8 @@ def write_page(
         style=Markup((TEMPLATES / "browse.css").read_text(encoding="utf-8")),
         script=Markup((TEMPLATES / "browse.js").read_text(encoding="utf-8")),
     )
-    out.parent.mkdir(parents=True, exist_ok=True)
-    partial = out.with_name(f".{out.name}.partial")
     # A lone surrogate, which JSON can spell, has no UTF-8 and must not stop the page.
-    partial.write_text(html, encoding="utf-8", errors="backslashreplace")
-    os.replace(partial, out)
+    write_whole(out, html.encode("utf-8", "backslashreplace"))
     return problems
 
 

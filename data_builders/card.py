@@ -14,7 +14,7 @@ from data_builders.balance import Balance, Share
 from data_builders.curate.language import language_of
 from data_builders.licences import UNKNOWN, licence_class, stated_in, strictest
 from data_builders.problems import Problem, problem_of
-from data_builders.rows import iter_rows
+from data_builders.rows import iter_rows, write_whole
 from mmtune.errors import RecordError, UserError
 from mmtune.records import Record
 
@@ -201,14 +201,11 @@ def card_text(card: Card) -> str:
 
 def write_card(card: Card, out: Path) -> None:
     """Write ``out`` (Markdown) and the same figures beside it as JSON."""
-    out.parent.mkdir(parents=True, exist_ok=True)
     for path, text in (
         (out, card_text(card)),
         (out.with_suffix(".json"), json.dumps(card_json(card), indent=1, ensure_ascii=False) + "\n"),
     ):
-        partial = path.with_name(f".{path.name}.partial")
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
+        write_whole(path, text.encode("utf-8", "backslashreplace"))
 
 
 def _length_names() -> list[str]:

@@ -19,7 +19,7 @@ from data_builders.rows import iter_rows
 from data_builders.teachers.base import Message, Request, Settings, UnusableError
 from data_builders.teachers.building import Built, Rejection, Report, Steps, Unit, build
 from data_builders.teachers.opening import Hiring, hired
-from mmtune.errors import RecordError
+from mmtune.errors import RecordError, UserError
 from mmtune.records import IMAGE_PLACEHOLDER, Record, Turn, to_llava
 
 WRITE, REVIEW = "restyle_write", "restyle_review"
@@ -47,7 +47,13 @@ def restyle(path: Path, folder: Path, hiring: Hiring) -> tuple[Report, list[Prob
     problems: list[Problem] = []
     with hired(hiring, folder, {WRITE: _repeated, REVIEW: _all_same}) as teacher:
         units = _units(path, hiring.settings, problems, dict(teacher.identity))
-        report = build(units, teacher, folder, description=description, at_once=4 * hiring.concurrency)
+        try:
+            report = build(units, teacher, folder, description=description, at_once=4 * hiring.concurrency)
+        except UserError as error:
+            if not problems or error.fix is not None:
+                raise
+            reason = f"{len(problems)} rows are no records, the first: {problems[0]}"
+            raise UserError(error.what, error.where, reason) from error
     return report, problems
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data_builders.curate.selection import Pool
-from data_builders.rows import iter_rows
+from data_builders.rows import iter_rows, write_whole
 from mmtune.errors import UserError
 
 _NOT_SCORES = ("row", "id")
@@ -47,7 +47,7 @@ def read_pool(folder: Path, targets: Path | None = None) -> tuple[Pool, NDArray[
 
 def write_selection(path: Path, selection: dict[str, Any]) -> None:
     """Say in JSON how rows were chosen."""
-    path.write_text(json.dumps(selection, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_whole(path, json.dumps(selection, indent=1, ensure_ascii=False).encode() + b"\n")
 
 
 def _features(folder: Path, rows: int | None) -> dict[str, NDArray[np.float32]]:

@@ -7,7 +7,7 @@ the lines of a text. What is wrong with a row is a ``data_builders.problems.Prob
 from __future__ import annotations
 
 from data_builders.rows.reading import BLOCK_ROWS, MAX_ROW_BYTES, Row, iter_blocks, iter_rows
-from data_builders.rows.writing import RowWriter, to_line, write_rows, write_whole
+from data_builders.rows.writing import RowWriter, to_line, write_rows, write_whole, writing_to
 
 __all__ = [
     "BLOCK_ROWS",
@@ -19,4 +19,5 @@ __all__ = [
     "to_line",
     "write_rows",
     "write_whole",
+    "writing_to",
 ]

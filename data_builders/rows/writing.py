@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
@@ -13,6 +14,23 @@ from typing import IO, Any
 from data_builders.problems import Problem
 from data_builders.rows.reading import Row
 from mmtune.errors import UserError
+
+
+@contextmanager
+def writing_to(path: Path) -> Iterator[None]:
+    """Say in one sentence why a file or folder cannot be written.
+
+    Raises:
+        UserError: for every OSError inside the block.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise UserError(
+            f"the output cannot be written: {error.strerror or error}",
+            str(error.filename or path),
+            "check its folder and the space left on its disk",
+        ) from error
 
 
 def to_line(value: Any) -> bytes:
@@ -47,8 +65,9 @@ class RowWriter:
         self._file: IO[bytes] | None = None
 
     def __enter__(self) -> RowWriter:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = self._partial.open("wb")
+        with writing_to(self.path):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = self._partial.open("wb")
         return self
 
     def write(self, row: Row | dict[str, Any]) -> None:
@@ -61,24 +80,26 @@ class RowWriter:
             if b"\n" in text or b"\r" in text:
                 text = to_line(row.value())
         opening = (b",\n" if self.count else b"[\n") if self._listed else b""
-        self._file.write(opening + text + (b"" if self._listed else b"\n"))
+        with writing_to(self.path):
+            self._file.write(opening + text + (b"" if self._listed else b"\n"))
         self.count += 1
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         assert self._file is not None
-        try:
-            if kind is None:
-                self._file.write(b"" if not self._listed else b"\n]\n" if self.count else b"[]\n")
-                self._file.flush()
-                os.fsync(self._file.fileno())
-            self._file.close()
-            if kind is None:
-                self._partial.replace(self.path)
-        finally:
-            self._file.close()
-            self._partial.unlink(missing_ok=True)
+        with writing_to(self.path):
+            try:
+                if kind is None:
+                    self._file.write(b"" if not self._listed else b"\n]\n" if self.count else b"[]\n")
+                    self._file.flush()
+                    os.fsync(self._file.fileno())
+                self._file.close()
+                if kind is None:
+                    self._partial.replace(self.path)
+            finally:
+                self._file.close()
+                self._partial.unlink(missing_ok=True)
 
 
 def write_rows(path: str | Path, rows: Iterable[Any]) -> int:
@@ -97,10 +118,19 @@ def write_rows(path: str | Path, rows: Iterable[Any]) -> int:
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all, and down to the disk."""
+    """Write a file whole or not at all, and down to the disk; its folder is made where it is absent.
+
+    Raises:
+        UserError: it cannot be written.
+    """
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    with partial.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
+    with writing_to(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with partial.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)

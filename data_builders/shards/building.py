@@ -12,7 +12,7 @@ from typing import Any
 from data_builders.engines import Engine
 from data_builders.licences import strictest
 from data_builders.problems import Problem
-from data_builders.rows import to_line, write_whole
+from data_builders.rows import to_line, write_whole, writing_to
 from data_builders.shards.manifest import (
     FORMAT_VERSION,
     MANIFEST,
@@ -44,6 +44,11 @@ def build_shards(path: Path, out: Path, settings: ShardSettings, engine: Engine)
         UserError: the folder holds other shards, no row can be used, a licence is unknown where one is
             required, or something cannot be read or written.
     """
+    with writing_to(out):
+        return _build(path, out, settings, engine)
+
+
+def _build(path: Path, out: Path, settings: ShardSettings, engine: Engine) -> Manifest:
     plain = {"records": settings.records, "bytes": settings.bytes, "licences": dict(settings.licences)}
     digest = sha256_of(path)
     done = _finished(out, plain, digest)

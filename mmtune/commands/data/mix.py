@@ -86,8 +86,9 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _usable(source: JsonSource, row: int) -> Any:
-    """A row's JSON; one that cannot be read ends the mixing, or the proportions would be others."""
+    """A row's JSON; one that is no record ends the mixing, or the proportions would be others."""
     try:
+        source.record(row)
         return source.raw(row)
     except RecordError as error:
         fix = f"leave it out: mmtune data check {source.path} --keep FILE"

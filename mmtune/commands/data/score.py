@@ -135,7 +135,7 @@ def _write(args: argparse.Namespace, root: Path) -> int:
     import numpy as np
 
     from data_builders.problems import problem_of
-    from data_builders.rows import RowWriter
+    from data_builders.rows import RowWriter, writing_to
     from mmtune.commands.data.finders import finders
     from mmtune.progress import track
 
@@ -145,7 +145,8 @@ def _write(args: argparse.Namespace, root: Path) -> int:
         raise UserError("Nothing is asked for", fix="give --score or --features; --list lists them")
     rated = _rated(args, asked)
     names = [*(asked.ratings if asked else ()), *numbers]
-    args.out.mkdir(parents=True, exist_ok=True)
+    with writing_to(args.out):
+        args.out.mkdir(parents=True, exist_ok=True)
     found: dict[str, list[np.ndarray]] = {name: [] for name in vectors}
     problems: list[Problem] = []
     with RowWriter(args.out / "scores.jsonl") as out:

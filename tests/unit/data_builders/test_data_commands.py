@@ -249,7 +249,19 @@ def test_card_and_page_are_written(folder):
         (["data", "select", "rows.jsonl", "--out", "x.jsonl", "--scores", "none"], "cannot be read"),
         (["data", "score", "rows.jsonl", "--out", "s", "--score", "loss"], "give a checkpoint"),
         (["data", "mix", "rows.jsonl", "--weight", "rows.jsonl"], "NAME=NUMBER"),
+        (["data", "mix", "bad.jsonl", "--out", "x.jsonl"], "bad.jsonl, row 0"),
+        (["data", "restyle", "bad.jsonl", "--teacher", "rules", "--out", "x"], "1 rows are no records"),
+        (["data", "score", "bad.jsonl", "--score", "length", "--out", "x"], "no record can be scored"),
+        (["data", "card", "bad.jsonl", "--out", "x.md"], "no row of the file can be used"),
+        (["data", "browse", "bad.jsonl", "--out", "x.html"], "nothing to show"),
+        (["data", "shards", "rows.jsonl", "--out", "rows.jsonl/x"], "cannot be written"),
+        (["data", "dedup", "rows.jsonl", "--out", "rows.jsonl/x.jsonl"], "Not a directory"),
+        (["data", "score", "rows.jsonl", "--score", "length", "--out", "rows.jsonl"], "cannot be written"),
+        (["data", "card", "rows.jsonl", "--out", "rows.jsonl/x.md"], "cannot be written"),
+        (["data", "browse", "rows.jsonl", "--out", "rows.jsonl/x.html"], "cannot be written"),
     ],
 )
 def test_mistakes_are_one_sentence(folder, capsys, words, says):
+    write(folder / "bad.jsonl", [{"id": "x", "conversations": []}])
     fails(words, folder, capsys, says)
+    assert sorted(file.name for file in folder.glob("x*") if file.is_file()) == []
