@@ -135,7 +135,7 @@ def test_mistakes_of_the_input_that_show_while_it_is_worked_on(tmp_path: Path):
         yield []
 
     report = build([Unit("x", "1", lambda: lost("x")), *units("a")], rules(), tmp_path)
-    assert (report.records, report.failures[0]["reason"]) == (1, "the scene has no image (x).")
+    assert (report.records, report.failures[0]["reason"]) == (1, "the scene has no image (x)")
 
 
 def test_steps_that_ask_nothing(tmp_path: Path):
