@@ -8,8 +8,9 @@ export MMTUNE_VENV="$scripts/../.venv-oldest"
 command -v python3.10 >/dev/null && python3.10 -V >/dev/null 2>&1 && export PYTHON="${PYTHON:-python3.10}"
 CONSTRAINTS="$(mktemp)"
 trap 'rm -f "$CONSTRAINTS"' EXIT
-# Every requirement of setup.py reads "name>=version"; as a constraint it becomes "name==version".
-grep -oE '"[A-Za-z0-9_-]+>=[0-9.]+"' "$scripts/../setup.py" | tr -d '"' | sed 's/>=/==/' >"$CONSTRAINTS"
+# Every requirement of setup.py reads "name>=version"; as a constraint it becomes "name==version", without extras.
+grep -oE '"[A-Za-z0-9_-]+(\[[a-z]+\])?>=[0-9.]+"' "$scripts/../setup.py" | tr -d '"' |
+    sed -E 's/\[[a-z]+\]//; s/>=/==/' >"$CONSTRAINTS"
 source "$scripts/setup.sh"
 set_up test
 cd "$ROOT"
