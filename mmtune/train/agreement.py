@@ -25,20 +25,33 @@ class GlobalStep:
     rows: int
 
 
+class LoaderError(Exception):
+    """The loader of some rank failed; every rank raises this behind the same step, so that all can save.
+
+    Args:
+        reason: what this rank's own loader raised, or that another's did.
+    """
+
+    def __init__(self, reason: Exception) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
+
+
 def agreed_steps(
     steps: Iterable[Step], engine: Engine, stop: StopRequest | None = None
 ) -> Iterator[GlobalStep]:
     """Yield steps until they are through, or until any rank is asked to stop.
 
     Raises:
-        UserError: the loader of any rank raised one.
+        LoaderError: the loader of any rank raised an error.
     """
     iterator = iter(steps)
     while True:
-        step, error = None, None
+        step: Step | None = None
+        error: Exception | None = None
         try:
             step = next(iterator, None)
-        except UserError as own:
+        except Exception as own:  # noqa: BLE001 - raised again below, once the other ranks know of it
             error = own
         batches = step.batches if step is not None else []
         supervised, tokens, rows, failed, stopping = engine.sum(
@@ -49,7 +62,8 @@ def agreed_steps(
             float(stop is not None and stop.requested),
         )
         if failed:
-            raise error or UserError("another process could not read its records", fix="see its message")
+            another = UserError("another process could not read its records", fix="see its message")
+            raise LoaderError(error or another)
         if step is None or stopping:
             return
         yield GlobalStep(step, int(supervised), int(tokens), int(rows))

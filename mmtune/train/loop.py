@@ -14,6 +14,7 @@ from mmtune.models.bundle import Bundle
 from mmtune.train import checkpoints, resume, stages, training_state
 from mmtune.train.agreement import (
     GlobalStep,
+    LoaderError,
     agreed_steps,
     demand_equal,
     demand_finite,
@@ -145,13 +146,28 @@ class _Run:
         return progress
 
     def train(self) -> TrainResult:
-        recipe, progress = self.recipe, self.progress
-        save_every = recipe.checkpoint.every or max(1, self.total // 10)
-        validate_every = recipe.validation.every or max(1, self.total // 10)
+        progress = self.progress
         if progress.step >= self.total:
             log.info("the run in %s is finished: %d steps are done", self.out, progress.step)
             return self._result(checkpoints.folder_of(self.out, progress.step))
         self.saver.before_the_first_step()
+        failure: Exception | None = None
+        try:
+            self._take_steps()
+        except LoaderError as failed:
+            failure = failed.reason
+        if failure is not None:
+            self.saver.what_there_is()
+            self._tell_the_end()
+            raise failure
+        newest = self.saver.at_the_end()
+        self._tell_the_end()
+        return self._result(newest)
+
+    def _take_steps(self) -> None:
+        recipe, progress = self.recipe, self.progress
+        save_every = recipe.checkpoint.every or max(1, self.total // 10)
+        validate_every = recipe.validation.every or max(1, self.total // 10)
         with self._telemetry() as telemetry:
             for step in agreed_steps(self.loader, self.engine, self.stop):
                 telemetry.step(self._step(step))
@@ -161,17 +177,15 @@ class _Run:
                 if not last and progress.step % save_every == 0:
                     self.saver.now_and_then()
                 telemetry.resume_clock()
-        newest = self.saver.at_the_end()
-        if progress.step < self.total:
+
+    def _tell_the_end(self) -> None:
+        step, newest = self.progress.step, self.saver.newest
+        if step < self.total:
             log.warning(
-                "stopped after step %d of %d; the same command goes on from %s",
-                progress.step,
-                self.total,
-                newest,
+                "stopped after step %d of %d; the same command goes on from %s", step, self.total, newest
             )
         else:
-            log.info("done: %d steps, checkpoint %s", progress.step, newest)
-        return self._result(newest)
+            log.info("done: %d steps, checkpoint %s", step, newest)
 
     def _result(self, newest: Path) -> TrainResult:
         progress = self.progress

@@ -1,4 +1,4 @@
-"""When and what a run saves: before the first step, from time to time, at the end."""
+"""When and what a run saves: before the first step, from time to time, at the end, however that comes."""
 
 from __future__ import annotations
 
@@ -57,6 +57,13 @@ class Saver:
             self._save()
         except UserError as error:
             log.error("%s The run goes on without this checkpoint.", error)
+
+    def what_there_is(self) -> None:
+        """Save the last step that was done, where the run ends by an error that is told next."""
+        try:
+            self.at_the_end()
+        except UserError as error:
+            log.error("%s What was learnt since %s is lost.", error, self.newest)
 
     def at_the_end(self) -> Path:
         """Save the last step, unless that has just been done."""
