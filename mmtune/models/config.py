@@ -122,18 +122,31 @@ class ProjectorConfig:
 
     name: str = "mlp"
     """A key of ``mmtune.models.projectors.PROJECTORS``; ``mlp2x_gelu`` is ``mlp`` of depth 2."""
-    depth: int = 2
-    """Linear layers of ``mlp``, and of the MLP in which others end; LLaVA-1.5's ``mlp2x_gelu`` has 2."""
+    depth: int | None = None
+    """Linear layers of ``mlp``, and of the MLP in which ``pixel_shuffle``, ``pool`` and ``c_abstractor`` end;
+    by default 2, as in LLaVA-1.5's ``mlp2x_gelu``. Other projectors have none and refuse it."""
     settings: dict[str, Any] = field(default_factory=dict)
     """What else the projector of this name can be told, as ``{queries: 64}``: see docs/models.md."""
 
     def __post_init__(self) -> None:
         if counted := re.fullmatch(r"mlp(\d+)x(_gelu)?", self.name):
-            self.name, self.depth = "mlp", int(counted[1])
-        if self.depth < 1:
+            named, told = int(counted[1]), self.depth
+            if told not in (None, named):
+                raise UserError(
+                    f"{self.name} has {named} linear layers and not {told}",
+                    "model.projector.depth",
+                    "leave the depth out, or name the projector mlp",
+                )
+            self.name, self.depth = "mlp", named
+        if self.linear_layers < 1:
             raise UserError(
                 f"a depth of {self.depth} is impossible", "model.projector.depth", "use 1 or more"
             )
+
+    @property
+    def linear_layers(self) -> int:
+        """``depth`` with its default."""
+        return 2 if self.depth is None else self.depth
 
 
 @dataclass

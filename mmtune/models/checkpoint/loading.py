@@ -28,7 +28,7 @@ from mmtune.models.files import fingerprint
 from mmtune.models.language import empty_language, load_language, load_tokenizer
 from mmtune.models.new_tokens import add_tokens
 from mmtune.models.policy import fit_policy
-from mmtune.models.projectors import build_projector, full_settings
+from mmtune.models.projectors import PROJECTORS, build_projector, full_settings
 from mmtune.models.vision import VisionTower, build_vision, restore_vision
 from mmtune.models.vlm import PARTS, VisionLanguageModel
 
@@ -149,12 +149,11 @@ def _differences(config: ModelConfig, own: ModelConfig, size: int) -> list[tuple
         if config.vision.image_size is not None:
             pairs.append(("model.vision.image_size", config.vision.image_size, size))
     if config.projector is not None:
-        pairs += [
-            (f"model.projector.{k}", getattr(config.projector, k), getattr(own.projector, k))
-            for k in ("name", "depth")
-        ]
-        if config.projector.name == own.projector.name:
-            mine, theirs = full_settings(config.projector), full_settings(own.projector)
+        wanted, has = config.projector, own.projector
+        pairs.append(("model.projector.name", wanted.name, has.name))
+        if wanted.name == has.name:
+            mine, theirs = full_settings(wanted), full_settings(has)
+            pairs.append(("model.projector.depth", wanted.linear_layers, has.linear_layers))
             pairs.append(("model.projector.settings", mine, theirs))
     return [pair for pair in pairs if pair[1] != pair[2]]
 
@@ -165,13 +164,20 @@ def _config(content: dict[str, Any], path: Path) -> ModelConfig:
     try:
         return ModelConfig(
             vision=VisionConfig(**stored["vision"]),
-            projector=ProjectorConfig(**stored["projector"]),
+            projector=_projector(stored["projector"]),
             language=LanguageConfig(**stored["language"]),
             image_policy=content["image_policy"],
             images=ImagesConfig(**(stored.get("images") or {})),
         )
     except (KeyError, TypeError) as error:
         raise UserError(f"the checkpoint's {MANIFEST} is damaged at model: {error}", str(path)) from error
+
+
+def _projector(stored: dict[str, Any]) -> ProjectorConfig:
+    """The projector's settings; older checkpoints have a depth where it means nothing."""
+    config = ProjectorConfig(**stored)
+    counts = PROJECTORS.find(config.name, MANIFEST).ends_in_mlp
+    return config if counts else replace(config, depth=None)
 
 
 def _located(part: str, reference: Reference | None, moved: str | None, *, meta: bool) -> str:

@@ -47,9 +47,10 @@ def write_hub(native: Native, out: Path, chat: Chat, *, shard_bytes: int = stora
         UserError: if a part has no counterpart there, or the folder cannot be written.
     """
     vision, tower = _tower(native)
-    if (native.projector.name, native.projector.depth) != ("mlp", 2):
+    name, layers = native.projector.name, native.projector.linear_layers
+    if (name, layers) != ("mlp", 2):
         raise UserError(
-            f"Hub naming has no projector {native.projector.name} of depth {native.projector.depth}",
+            f"Hub naming has no projector {name}" + (f" of depth {layers}" if name == "mlp" else ""),
             str(native.folder),
             "only mlp of depth 2 can be exported; try --naming original",
         )

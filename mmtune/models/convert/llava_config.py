@@ -73,7 +73,7 @@ def projector_config(config: Json, where: str) -> ProjectorConfig:
     """
     name = config.get("mm_projector_type", "linear")
     if name == "linear":
-        return ProjectorConfig("linear", 1)
+        return ProjectorConfig("linear")
     if match := re.fullmatch(r"mlp(\d+)x_gelu", str(name)):
         return ProjectorConfig("mlp", int(match[1]))
     raise UserError(

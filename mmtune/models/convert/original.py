@@ -198,7 +198,7 @@ def _projector_of(tensors: Mapping[str, Tensor]) -> ProjectorConfig:
     """The projector that these names are of."""
     layers = {name.split(".")[2] for name in tensors if name.startswith("model.mm_projector.")}
     if layers & {"weight", "bias"}:
-        return ProjectorConfig("linear", 1)
+        return ProjectorConfig("linear")
     return ProjectorConfig("mlp", max(1, len(layers)))
 
 

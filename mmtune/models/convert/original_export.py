@@ -147,7 +147,7 @@ def _config(native: Native, out: Path) -> Json:
             "linear and mlp can be exported",
         )
     model_type, architecture = CLASSES[kind]
-    depth = native.projector.depth
+    depth = native.projector.linear_layers
     return {
         **language,
         "model_type": model_type,

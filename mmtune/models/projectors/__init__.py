@@ -8,8 +8,7 @@ from typing import Any
 import torch
 
 from mmtune.models.config import ProjectorConfig
-from mmtune.models.projectors.base import KEY, Projector, Text
-from mmtune.models.settings import read_settings
+from mmtune.models.projectors.base import Projector, Text
 from mmtune.registry import Registry
 
 PROJECTORS: Registry[type[Projector]] = Registry(
@@ -67,8 +66,8 @@ def full_settings(config: ProjectorConfig) -> dict[str, Any]:
     Raises:
         UserError: as ``build_projector``.
     """
-    settings: Any = read_settings(_find(config.name).Settings, config.settings, KEY, least=1)
-    return asdict(settings)
+    found: dict[str, Any] = asdict(_find(config.name).own_settings(config))
+    return found
 
 
 def _find(name: str) -> type[Projector]:

@@ -60,13 +60,30 @@ class Projector(nn.Module, ABC):
     Settings: ClassVar[type] = NoSettings
     """A dataclass of its own settings, ``model.projector.settings`` of a recipe."""
     settings: Any
+    ends_in_mlp: ClassVar[bool] = False
+    """Whether ``config.linear_layers`` counts layers of it; where it does not, a depth is refused."""
 
     def __init__(self, config: ProjectorConfig, vision_width: int, language_width: int) -> None:
         super().__init__()
         self.config = config
         self.vision_width = vision_width
         self.language_width = language_width
-        self.settings = read_settings(self.Settings, config.settings, KEY, least=1)
+        self.settings = self.own_settings(config)
+
+    @classmethod
+    def own_settings(cls, config: ProjectorConfig) -> Any:
+        """Its own settings with their defaults.
+
+        Raises:
+            UserError: for a setting that it does not have or that cannot be.
+        """
+        if config.depth is not None and not cls.ends_in_mlp:
+            raise UserError(
+                f"the projector {config.name} has no MLP whose layers a depth could count",
+                "model.projector.depth",
+                "leave it out, or give null where another recipe sets it",
+            )
+        return read_settings(cls.Settings, config.settings, KEY, least=1)
 
     @property
     def text_depth(self) -> float | None:

@@ -70,6 +70,7 @@ class CAbstractorProjector(Projector):
 
     Settings = CAbstractorSettings
     settings: CAbstractorSettings
+    ends_in_mlp = True
 
     def __init__(self, config: ProjectorConfig, vision_width: int, language_width: int) -> None:
         super().__init__(config, vision_width, language_width)
@@ -78,7 +79,7 @@ class CAbstractorProjector(Projector):
         widths = [vision_width] + [size.width] * size.blocks
         self.before = nn.Sequential(*(_Block(a, b) for a, b in pairwise(widths)))
         self.after = nn.Sequential(*(_Block(size.width, size.width) for _ in range(size.blocks)))
-        self.layers = mlp(size.width, language_width, config.depth)
+        self.layers = mlp(size.width, language_width, config.linear_layers)
 
     def out_tokens(self, tokens: ViewTokens) -> ViewTokens:
         """The pooled grid."""

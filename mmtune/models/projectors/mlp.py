@@ -18,11 +18,13 @@ def mlp(width: int, language_width: int, depth: int) -> nn.Sequential:
 
 
 class MlpProjector(Projector):
-    """An MLP applied to every visual feature; ``config.depth`` counts its linear layers."""
+    """An MLP applied to every visual feature; ``config.linear_layers`` counts its layers."""
+
+    ends_in_mlp = True
 
     def __init__(self, config: ProjectorConfig, vision_width: int, language_width: int) -> None:
         super().__init__(config, vision_width, language_width)
-        self.layers = mlp(vision_width, language_width, config.depth)
+        self.layers = mlp(vision_width, language_width, config.linear_layers)
 
     def forward(self, features: Tensor, grid: Grid | None, text: Text | None = None) -> Tensor:
         """(views, tokens, vision_width) to (views, tokens, language_width)."""

@@ -31,12 +31,13 @@ class PixelShuffleProjector(Projector):
 
     Settings = PixelShuffleSettings
     settings: PixelShuffleSettings
+    ends_in_mlp = True
 
     def __init__(self, config: ProjectorConfig, vision_width: int, language_width: int) -> None:
         super().__init__(config, vision_width, language_width)
         width = vision_width * self.settings.factor**2
         self.norm = nn.LayerNorm(width)
-        self.layers = mlp(width, language_width, config.depth)
+        self.layers = mlp(width, language_width, config.linear_layers)
 
     def out_tokens(self, tokens: ViewTokens) -> ViewTokens:
         """One token a block of patches, in a grid."""

@@ -29,11 +29,12 @@ class PoolProjector(Projector):
 
     Settings = PoolSettings
     settings: PoolSettings
+    ends_in_mlp = True
 
     def __init__(self, config: ProjectorConfig, vision_width: int, language_width: int) -> None:
         super().__init__(config, vision_width, language_width)
         self.side = square_side(self.settings.tokens)
-        self.layers = mlp(vision_width, language_width, config.depth)
+        self.layers = mlp(vision_width, language_width, config.linear_layers)
 
     def out_tokens(self, tokens: ViewTokens) -> ViewTokens:
         """The pooled grid."""

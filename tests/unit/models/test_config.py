@@ -36,5 +36,5 @@ def test_a_checkpoint_stands_for_the_parts():
 def test_defaults_are_llava_15():
     config = ModelConfig(VisionConfig("clip"), None, LanguageConfig("vicuna")).resolved()
     assert (config.vision.layer, config.vision.select) == (-2, "patch")
-    assert config.projector == ProjectorConfig("mlp", 2)
+    assert (config.projector.name, config.projector.linear_layers) == ("mlp", 2)
     assert config.image_policy == "square"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,18 @@ def test_a_saved_projector_comes_back(backbones: dict[str, str], tmp_path: Path,
     with torch.no_grad():
         one, other = (bundle.model.projector(features, grid, text) for bundle in (before, after))
     assert torch.equal(one, other)
+
+
+def test_a_depth_that_an_older_checkpoint_has_for_every_projector_means_nothing(
+    backbones: dict[str, str], tmp_path: Path
+) -> None:
+    before = build(make_config(backbones, projector=tiny_projector("resampler")), template="plain")
+    file = checkpoint.save(tmp_path / "saved", before) / "mmtune.json"
+    content = json.loads(file.read_text())
+    assert content["model"]["projector"].pop("depth") is None
+    content["model"]["projector"]["depth"] = 2
+    file.write_text(json.dumps(content))
+    assert checkpoint.load(file.parent).config.projector == before.config.projector
 
 
 def test_a_later_stage_may_repeat_the_settings_but_not_change_them(

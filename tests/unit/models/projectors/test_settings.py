@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from mmtune.errors import UserError
 from mmtune.models.config import ProjectorConfig
-from mmtune.models.projectors import build_projector, full_settings
+from mmtune.models.projectors import PROJECTORS, build_projector, full_settings
+from tests.tiny_projectors import NAMES, tiny_projector
 from tests.unit.models.projectors.features import LANGUAGE, VISION
 
 
@@ -19,6 +22,12 @@ def test_llavas_own_names_are_understood(name, depth):
 def test_no_layer_at_all_is_refused():
     with pytest.raises(UserError, match="depth"):
         ProjectorConfig("mlp0x_gelu")
+
+
+def test_a_name_that_counts_layers_is_not_contradicted():
+    assert ProjectorConfig("mlp3x_gelu", 3) == ProjectorConfig("mlp", 3)
+    with pytest.raises(UserError, match="mlp2x_gelu has 2 linear layers and not 3"):
+        ProjectorConfig("mlp2x_gelu", 3)
 
 
 def test_unknown_name_gets_the_nearest():
@@ -59,7 +68,14 @@ def test_settings_are_compared_with_their_defaults():
     assert full_settings(ProjectorConfig("linear")) == {}
 
 
-def test_depth_counts_linear_layers():
-    for depth in (1, 2, 4):
-        layers = build_projector(ProjectorConfig("mlp", depth), 24, 32).layers
-        assert sum(isinstance(layer, torch.nn.Linear) for layer in layers) == depth
+@pytest.mark.parametrize("name", NAMES)
+def test_depth_counts_linear_layers_or_is_refused(name):
+    """No projector takes a depth and then leaves it aside."""
+    if not PROJECTORS[name].ends_in_mlp:
+        with pytest.raises(UserError, match=f"the projector {name} has no MLP") as caught:
+            build_projector(replace(tiny_projector(name), depth=2), VISION, LANGUAGE)
+        assert caught.value.where == "model.projector.depth"
+        return
+    for depth in (1, 2, 4, None):
+        layers = build_projector(replace(tiny_projector(name), depth=depth), VISION, LANGUAGE).layers
+        assert sum(isinstance(layer, torch.nn.Linear) for layer in layers) == (depth or 2)
