@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +52,7 @@ def whole_folder(target: Path) -> Iterator[Path]:
         temporary.mkdir(parents=True)
         yield temporary
         for path in [*temporary.rglob("*"), temporary]:
+            _share(path, temporary)
             _sync(path)
         os.rename(temporary, target)
         _sync(target.parent)
@@ -66,6 +67,14 @@ def whole_folder(target: Path) -> Iterator[Path]:
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
+
+
+def _share(path: Path, folder: Path) -> None:
+    """Let everybody read a file who may read the folder: safetensors lets its owner alone."""
+    may = folder.stat().st_mode & 0o666
+    if path.is_file() and path.stat().st_mode & 0o666 != may:
+        with suppress(PermissionError):  # some network disks have no modes
+            path.chmod(may)
 
 
 def _sync(path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 
 import pytest
@@ -110,3 +111,15 @@ def test_float32_masters_of_a_bfloat16_model_come_back_unrounded(backbones, tmp_
 def test_meta_load_reads_no_weights(saved, tmp_path):
     bare = shutil.copytree(saved, tmp_path / "bare", ignore=shutil.ignore_patterns("*.safetensors"))
     assert all(p.is_meta for p in checkpoint.load(bare, meta=True).model.parameters())
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o077])
+def test_others_may_read_the_weights_where_they_may_read_the_folder(bundle, tmp_path, umask):
+    """A server runs as another user than the trainer; safetensors' own files are the owner's alone."""
+    before = os.umask(umask)
+    try:
+        folder = checkpoint.save(tmp_path / "saved", bundle)
+    finally:
+        os.umask(before)
+    modes = {path.stat().st_mode & 0o777 for path in folder.rglob("*") if path.is_file()}
+    assert modes == {0o666 & ~umask}
