@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from dataclasses import fields, replace
 from pathlib import Path
@@ -12,7 +11,7 @@ from eval.tasks.captions import Captions
 from eval.tasks.chair import ChairTask
 from eval.tasks.pope import SPLIT, Pope
 from eval.tasks.vqav2 import VQAv2
-from mmtune.errors import UserError
+from mmtune.errors import UserError, unknown
 
 TASKS: dict[str, type[Task]] = {
     "pope": Pope,
@@ -35,10 +34,10 @@ def parse_task(text: str) -> TaskConfig:
     values: dict[str, str | int] = {}
     for pair in filter(None, rest.split(",")):
         key, equals, value = pair.partition("=")
-        if key not in known or not equals:
-            raise UserError(
-                f"The task setting {pair!r} is not understood", text, _nearest("keys", key, known)
-            )
+        if key not in known:
+            raise unknown("task setting", key, known, text)
+        if not equals:
+            raise UserError(f"The task setting {key} has no value", text, f"write {key}=VALUE")
         try:
             values[key] = int(value) if "int" in str(known[key]) else value
         except ValueError as error:
@@ -79,14 +78,8 @@ def _splits(config: TaskConfig) -> list[TaskConfig]:
 
 def _task_class(name: str) -> type[Task]:
     if name not in TASKS:
-        raise UserError(f"There is no task {name!r}", fix=_nearest("tasks", name, TASKS))
+        raise unknown("task", name, TASKS)
     return TASKS[name]
-
-
-def _nearest(what: str, word: str, known: Iterable[str]) -> str:
-    listed = list(known)
-    near = difflib.get_close_matches(word, listed, n=1)
-    return f"did you mean {near[0]!r}" if near else f"the {what} are {', '.join(listed)}"
 
 
 __all__ = ["TASKS", "Item", "Task", "TaskConfig", "build_tasks", "parse_task"]
