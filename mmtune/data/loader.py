@@ -123,8 +123,8 @@ class StepLoader:
             getattr(made, "_shutdown_workers", _nothing)()
 
     def state_dict(self) -> dict[str, Any]:
-        """The step that comes next, and what it depends on."""
-        return {"step": self._next, **self.identity}
+        """The step that comes next, the records refused before it, and what it depends on."""
+        return {"step": self._next, "refused": len(self.quarantine), **self.identity}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue at ``state["step"]``; the number of ranks and workers may differ.
@@ -141,6 +141,7 @@ class StepLoader:
                     "restore it, or start a new run from the checkpoint's weights",
                 )
         self._start = self._next = int(state["step"])
+        self.quarantine.go_on(int(state.get("refused", 0)))
 
 
 _MEANING = {"data": "set of training files", "batch_records": "optim.batch_records"}

@@ -45,7 +45,7 @@ class Quarantine:
     The processes of a run append to one file and count what the others wrote there, so that the budget is the
     run's; training and validation share the file, and each counts its own. A record refused again in a later
     epoch is neither counted nor written twice; what an earlier run of the same folder wrote is not written
-    again, and counts only when it is met again.
+    again, and counts only when it is met again, or when the run goes on and had counted it (``go_on``).
 
     Args:
         path: the file to append to, or None to only count.
@@ -63,7 +63,8 @@ class Quarantine:
         self.records = records
         self._refused: dict[tuple[str, int], Refusal] = {}
         self._read_bytes = 0
-        self._written = set(self._new_lines())
+        earlier = self._new_lines()
+        self._earlier, self._written = tuple(earlier), set(earlier)
 
     def __len__(self) -> int:
         return len(self._refused)
@@ -72,6 +73,12 @@ class Quarantine:
     def refusals(self) -> tuple[Refusal, ...]:
         """The records refused so far."""
         return tuple(self._refused.values())
+
+    def go_on(self, counted: int) -> None:
+        """Count again what a run had counted by the step that it goes on from: the file's first records."""
+        distinct = dict.fromkeys((row.source, row.row) for row in self._earlier)
+        known = {(row.source, row.row): row for row in reversed(self._earlier)}
+        self._refused = {key: known[key] for key in list(distinct)[:counted]}
 
     def add(self, refusal: Refusal, *, write: bool = True) -> None:
         """Count a refused record and write it down.

@@ -46,6 +46,24 @@ def test_a_resumed_run_does_not_write_again(tmp_path: Path) -> None:
     assert json.loads(path.read_text().splitlines()[-1])["id"] == "r2", "a cut line does not spoil the next"
 
 
+def test_a_run_that_goes_on_keeps_its_count(tmp_path: Path) -> None:
+    """It stopped over the budget: the same command must not start to count from nothing."""
+    path = tmp_path / "quarantine.jsonl"
+    stopped = Quarantine(path, 0.2, 10)
+    for row in (5, 3):
+        stopped.add(_refusal(row))
+    counted = len(stopped)
+    with pytest.raises(UserError, match="3 of 10"):
+        stopped.add(_refusal(4))
+    resumed = Quarantine(path, 0.2, 10)
+    resumed.go_on(counted)
+    assert [r.row for r in resumed.refusals] == [5, 3]
+    resumed.add(_refusal(3))  # in a later epoch
+    with pytest.raises(UserError, match="3 of 10"):
+        resumed.add(_refusal(4))
+    assert len(_rows(path)) == 3
+
+
 def test_beyond_the_budget_the_run_stops_with_reasons(tmp_path: Path) -> None:
     path = tmp_path / "quarantine.jsonl"
     quarantine = Quarantine(path, 0.01, 200)
