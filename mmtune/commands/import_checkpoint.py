@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> None:
     from mmtune.models.checkpoint import read_manifest
     from mmtune.models.convert import Given, bring_in
     from mmtune.models.language import load_tokenizer
-    from mmtune.templates import get_template
+    from mmtune.templates import choose_template, get_template
 
     if args.template is not None and args.template != "tokenizer":
         args.template = get_template(args.template).name
@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> None:
         raise UserError("there is something already", str(args.out), "remove it or choose another folder")
     out = bring_in(args.source, args.out, given, naming=args.naming, merge=args.merge, dtype=dtype)
     content = read_manifest(out)
-    get_template(content["template"], load_tokenizer(str(out / "language")))  # warns where it does not fit
+    choose_template(content["template"], load_tokenizer(str(out / "language")))  # warns where it does not fit
     sys.stdout.write(
         f"{out}: {content['imported']['naming']}, template {content['template']}, "
         f"image policy {content['image_policy']}\n"

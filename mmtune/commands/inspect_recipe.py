@@ -77,10 +77,10 @@ def encoder_of(recipe: Recipe) -> RecordEncoder:
     from mmtune.data.prepare import RecordEncoder
     from mmtune.data.room import check_room
     from mmtune.models.building import build
-    from mmtune.templates import get_template
+    from mmtune.templates import choose_template
 
     bundle = build(recipe.model, template=recipe.template, meta=True)
-    template = get_template(recipe.template, bundle.tokenizer)
+    template = choose_template(recipe.template, bundle.tokenizer)
     data = recipe.data
     check_room(bundle.policy, data.max_tokens)
     return RecordEncoder(bundle.tokenizer, template, bundle.policy, data.max_tokens, data.image_position)

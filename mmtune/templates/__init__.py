@@ -71,8 +71,7 @@ def get_template(name: str, tokenizer: PreTrainedTokenizerBase | None = None) ->
 
     Args:
         name: a name or alias, or ``tokenizer`` for the chat template of the tokenizer itself.
-        tokenizer: where it is given, the template is fitted to it (the end token of its answers), and what
-            still does not fit is warned of.
+        tokenizer: where it is given, the template is fitted to it (the end token of its answers).
 
     Raises:
         UserError: there is no such template, or ``tokenizer`` is asked for and brings none that can be used.
@@ -85,9 +84,16 @@ def get_template(name: str, tokenizer: PreTrainedTokenizerBase | None = None) ->
     if own not in TEMPLATES:
         raise unknown("template", name, [*TEMPLATES, *ALIASES, TokenizerTemplate.name], "template")
     template = TEMPLATES[own]
-    if tokenizer is None:
-        return template
-    template = template.fit(tokenizer)
+    return template if tokenizer is None else template.fit(tokenizer)
+
+
+def choose_template(name: str, tokenizer: PreTrainedTokenizerBase) -> Template:
+    """As ``get_template``, for a model that is to be trained so: what does not fit is warned of.
+
+    Raises:
+        UserError: as ``get_template``.
+    """
+    template = get_template(name, tokenizer)
     warn_of_misfits(template, tokenizer)
     return template
 
@@ -102,6 +108,7 @@ __all__ = [
     "Template",
     "TextSegment",
     "TokenizerTemplate",
+    "choose_template",
     "encode",
     "expand",
     "get_template",

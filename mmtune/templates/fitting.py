@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from mmtune.errors import UserError
+from mmtune.records import Turn
 from mmtune.templates.from_tokenizer import TokenizerTemplate
+from mmtune.templates.segments import TextSegment
 from mmtune.templates.vocabulary import vocabulary
 
 if TYPE_CHECKING:
@@ -40,12 +43,20 @@ def misfits(template: Template, tokenizer: PreTrainedTokenizerBase) -> list[str]
         found.append(
             f"template {template.name} does not fit the tokenizer {name}: {what} of it and will be spelt out"
         )
-    ending, own = template.stop[0], _own_ending(tokenizer)
+    ending, own = template.stop[0], _own(tokenizer)
     # Alignment captions (a bare newline) end in no model's own way, and need not.
-    if own is not None and ending.strip() and ending != own:
+    if own is None or not ending.strip():
+        return found
+    tuned_with = "template 'tokenizer' is what that model was tuned with"
+    if ending != own.stop[0]:
         found.append(
             f"template {template.name} ends answers with {ending}, the chat template that comes with {name} "
-            f"with {own}: template 'tokenizer' is what that model was tuned with"
+            f"with {own.stop[0]}: {tuned_with}"
+        )
+    elif lacking := _lacking(texts.values(), own, special):
+        found.append(
+            f"template {template.name} writes no {lacking}, which the chat template that comes with {name} "
+            f"marks turns with: {tuned_with}"
         )
     return found
 
@@ -56,11 +67,23 @@ def warn_of_misfits(template: Template, tokenizer: PreTrainedTokenizerBase) -> N
         log.warning("%s", sentence)
 
 
-def _own_ending(tokenizer: PreTrainedTokenizerBase) -> str | None:
-    """What ends an answer in the tokenizer's own chat template, where there is one that can be used."""
+def _own(tokenizer: PreTrainedTokenizerBase) -> TokenizerTemplate | None:
+    """The tokenizer's own chat template, where there is one that can be used."""
     if not tokenizer.chat_template:
         return None
     try:
-        return TokenizerTemplate(tokenizer).stop[0]
+        return TokenizerTemplate(tokenizer)
     except UserError:
         return None
+
+
+def _lacking(texts: Iterable[str], own: TokenizerTemplate, special: Iterable[str]) -> str | None:
+    """The first special token behind a question of the own chat template that no text of another has."""
+    question, answer = Turn("user", "?"), Turn("assistant", "!")
+    try:
+        segments = own.render((question, answer, question), generate=True)
+    except UserError:
+        return None
+    behind = "".join(s.text for s in segments[2:] if isinstance(s, TextSegment) and s.control)
+    marks = sorted((token for token in special if token in behind), key=behind.index)
+    return next((token for token in marks if token not in " ".join(texts)), None)

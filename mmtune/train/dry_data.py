@@ -18,7 +18,7 @@ from mmtune.data.splits import open_splits
 from mmtune.errors import UserError
 from mmtune.images.decoding import image_size
 from mmtune.models.vlm import VisionLanguageModel
-from mmtune.templates import TokenizerTemplate, get_template
+from mmtune.templates import Template, TokenizerTemplate, choose_template, get_template
 from mmtune.train.settings import Recipe
 
 LOOKED_AT = 200
@@ -41,8 +41,12 @@ def describe_data(recipe: Recipe, model: VisionLanguageModel, tokenizer: Any) ->
     missing = [source for source in (*recipe.data.train, *recipe.data.validation) if not _there(source)]
     for source in missing:
         lines.append(f"data: {source.path} or its image root is not on this machine")
-    if tokenizer is not None or recipe.template != TokenizerTemplate.name:
-        get_template(recipe.template, tokenizer=tokenizer)
+    template: Template | None = None
+    if tokenizer is not None:
+        template = choose_template(recipe.template, tokenizer)
+    elif recipe.template != TokenizerTemplate.name:
+        template = get_template(recipe.template)
+    if template is not None:
         lines.append(f"template: {recipe.template}")
     if missing or not recipe.data.train:
         return [*lines, "data: not checked" if missing else "data: the recipe names no training data"]
@@ -55,8 +59,7 @@ def describe_data(recipe: Recipe, model: VisionLanguageModel, tokenizer: Any) ->
         f"data: {records:,} records an epoch, {sum(map(len, held_out)):,} for validation;"
         f" {steps:,} steps of {optim.batch_records}"
     )
-    if tokenizer is not None:
-        template = get_template(recipe.template, tokenizer=tokenizer)
+    if tokenizer is not None and template is not None:
         encoder = RecordEncoder(
             tokenizer, template, model.policy, recipe.data.max_tokens, recipe.data.image_position
         )

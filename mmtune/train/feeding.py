@@ -14,7 +14,7 @@ from mmtune.data.source import Source
 from mmtune.data.splits import open_splits
 from mmtune.errors import UserError
 from mmtune.models.bundle import Bundle
-from mmtune.templates import TokenizerTemplate, get_template
+from mmtune.templates import TokenizerTemplate, choose_template, get_template
 from mmtune.train.engines.base import Engine
 from mmtune.train.settings import Recipe
 
@@ -61,7 +61,7 @@ def feed(recipe: Recipe, splits: Splits, bundle: Bundle, engine: Engine) -> Feed
         UserError: the template or a setting cannot be used.
     """
     train, held_out = splits
-    template = get_template(recipe.template, tokenizer=bundle.tokenizer)
+    template = choose_template(recipe.template, bundle.tokenizer)
     check_room(bundle.policy, recipe.data.max_tokens)
     encoder = RecordEncoder(
         bundle.tokenizer,

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mmtune.errors import UserError
 from mmtune.records import Turn
-from mmtune.templates import TEMPLATES, ImageSegment, encode, get_template, rendered_text
+from mmtune.templates import TEMPLATES, ImageSegment, choose_template, encode, get_template, rendered_text
+from tests.tiny_models import qwen_style_tokenizer
 
 QUESTION = Turn("user", "<image>\nWhat?")
 ANSWER = Turn("assistant", "A cat.")
@@ -80,11 +82,11 @@ def test_a_template_that_does_not_fit_warns(
     tokenizer: Callable[[str], Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     llama = tokenizer("llama")
-    get_template("chatml", llama)
+    choose_template("chatml", llama)
     assert "<|im_start|>, <|im_end|> are no tokens" in caplog.text
     assert "template chatml " in caplog.text and llama.name_or_path in caplog.text
     caplog.clear()
-    get_template("chatml", tokenizer("llama_chatml"))
+    choose_template("chatml", tokenizer("llama_chatml"))
     assert not caplog.text
 
 
@@ -92,13 +94,28 @@ def test_a_template_that_ends_answers_in_another_way_than_the_model_warns(
     tokenizer: Callable[[str], Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     llama_3 = tokenizer("llama3_standin")
-    get_template("llama_3", llama_3)
-    get_template("plain", llama_3)
-    get_template("tokenizer", llama_3)
+    choose_template("llama_3", llama_3)
+    choose_template("plain", llama_3)
+    choose_template("tokenizer", llama_3)
     assert not caplog.text
-    get_template("gemma_instruct", llama_3)
+    choose_template("gemma_instruct", llama_3)
     assert "ends answers with <end_of_turn>" in caplog.text
     assert f"comes with {llama_3.name_or_path} with <|eot_id|>" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["vicuna_v1", "llava_llama_2"])
+def test_a_template_without_the_marks_of_the_models_own_warns(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    """Both end answers alike; ``vicuna_v1`` is what a recipe has that names no template."""
+    qwen = qwen_style_tokenizer(tmp_path)
+    for fitting in ("qwen", "plain", "tokenizer", "qwen_2_5"):
+        choose_template(fitting, qwen)
+    get_template(name, qwen)
+    assert not caplog.text
+    choose_template(name, qwen)
+    assert f"template {name} writes no <|im_start|>" in caplog.text
+    assert f"comes with {qwen.name_or_path or type(qwen).__name__} marks turns with" in caplog.text
 
 
 def test_llamas_first_and_end_token_become_the_tokenizers_own(tokenizer: Callable[[str], Any]) -> None:
