@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
@@ -12,6 +12,7 @@ from torch import nn
 
 from mmtune.errors import UserError
 from mmtune.models.adapters import ADAPTERS, attach, make_adapter, naming
+from mmtune.models.adapters.base import Adapter
 from mmtune.models.vlm import ADAPTERS_PART, VisionLanguageModel
 from mmtune.train.settings import OptimConfig, StageConfig
 
@@ -84,11 +85,18 @@ def _put_on(model: VisionLanguageModel, part: str, kind: str, stage: StageConfig
         attach(model, wanted, seed=seed)
     elif (present.kind, present.settings) != (wanted.kind, wanted.settings):
         raise UserError(
-            f"the stage wants {wanted.kind} {wanted.settings}, the checkpoint has {present.kind}"
-            f" {present.settings}",
+            f"the stage wants {_told(wanted, present)}, the checkpoint has {_told(present, wanted)}",
             f"stage.learn.{part}",
             "use the checkpoint's settings, or set model.merge_adapters to start a new adapter",
         )
+
+
+def _told(adapter: Adapter, other: Adapter) -> str:
+    """An adapter's kind, with the settings in which it differs from another of that kind."""
+    if adapter.kind != other.kind:
+        return adapter.kind
+    mine, its = asdict(adapter.settings), asdict(other.settings)
+    return f"{adapter.kind} with " + ", ".join(f"{key} {mine[key]}" for key in mine if mine[key] != its[key])
 
 
 def set_training_mode(model: VisionLanguageModel, stage: StageConfig) -> None:

@@ -57,6 +57,10 @@ def halved(tensors: Tensors) -> Tensors:
     return {name: tensor for name, tensor in tensors.items() if ".1." not in name}
 
 
+def without_ups(tensors: Tensors) -> Tensors:
+    return {name: tensor for name, tensor in tensors.items() if "lora_B" not in name}
+
+
 def deeper(tensors: Tensors) -> Tensors:
     more = {name.replace(".1.", ".7."): tensor.clone() for name, tensor in tensors.items() if ".1." in name}
     return tensors | more
@@ -189,6 +193,7 @@ def test_an_adapter_that_does_not_fit(project: Path, tmp_path: Path, fails: Fail
     for number, (change, said) in enumerate(
         [
             (halved, ["is missing", "number of layers"]),
+            (without_ups, ["is not whole", "q_proj.lora_B.weight is missing", "fetch or save it again"]),
             (narrower, ["and should be", "other widths"]),
             (poisoned, ["adapter weights", NAN]),
         ]

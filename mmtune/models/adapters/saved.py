@@ -99,6 +99,13 @@ def _compare(expected: Mapping[str, tuple[int, ...]], tensors: Mapping[str, Any]
     if not differing:
         return
     more = f", and {len(differing) - LISTED} more" if len(differing) > LISTED else ""
+    there = {_layer_of(name) for name in tensors}
+    if not absent and not shapes and all(_layer_of(name) in there for name in expected):
+        raise UserError(
+            f"the adapter is not whole: {', '.join(missing[:LISTED])}{more}",
+            str(folder),
+            "some of it was not downloaded or not saved: fetch or save it again",
+        )
     if shapes and not absent and not missing:
         cause = "its base has other widths (or the adapter another rank)"
     elif len(absent) + len(missing) == len(differing) and not (absent and missing):

@@ -24,7 +24,7 @@ from mmtune.models.config import (
     Select,
     VisionConfig,
 )
-from mmtune.models.convert.renaming import Split
+from mmtune.models.convert.renaming import Rule, Split, named_as_there
 from mmtune.models.differences import check_finite, check_shapes, check_types, shapes_of, without_buffers
 from mmtune.models.language import empty_language, prepare_language
 from mmtune.models.policy import fit_policy
@@ -33,6 +33,9 @@ from mmtune.models.vision import VisionTower, build_vision
 from mmtune.models.vlm import PARTS, VisionLanguageModel
 
 Json = dict[str, Any]
+
+_BESIDE = (Rule("", "vision", "core."),)
+"""Names in the folder of a part that is referred to."""
 
 
 @dataclass
@@ -72,6 +75,8 @@ class Foreign:
     """Weights of the original parts, for those that a checkpoint leaves out since nothing reads them."""
     unknown: Sequence[str] = ()
     """Tensors that belong nowhere."""
+    rules: Sequence[Rule] = ()
+    """What the tensors are called there, for messages; without a rule a tensor has its name in its part."""
     references: dict[str, Reference] = field(default_factory=dict)
     """Where unchanged parts are."""
     notes: Json = field(default_factory=dict)
@@ -161,18 +166,20 @@ def fitted_weights(
         last = part == PARTS[-1]
         found = _untied(found, expected, set(module.state_dict()))
         found |= _unread(found, module, foreign.spare.get(part, {}))
+        rules = _BESIDE if part in foreign.references else foreign.rules
         check_shapes(
             part,
-            shapes_of(expected),
-            shapes_of(found),
+            named_as_there(part, shapes_of(expected), rules),
+            named_as_there(part, shapes_of(found), rules),
             where,
             unknown=unknown if last or not found else (),
             look_at="--naming and config.json",
         )
         if dtype is not None:
             found = {name: t.to(dtype) if t.is_floating_point() else t for name, t in found.items()}
-        check_types(part, found, where, "convert it again, or give --dtype for all")
-        check_finite(part, found, where)
+        there = named_as_there(part, found, rules)
+        check_types(part, there, where, "convert it again, or give --dtype for all")
+        check_finite(part, there, where)
         fitted[part] = found
     return fitted
 

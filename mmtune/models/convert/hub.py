@@ -12,7 +12,7 @@ from mmtune.errors import UserError
 from mmtune.models.config import ImagesConfig, ProjectorConfig
 from mmtune.models.convert.foreign import Foreign, Json, VisionParts
 from mmtune.models.convert.original import Given
-from mmtune.models.convert.renaming import Rule, split
+from mmtune.models.convert.renaming import Rule, in_use, split
 from mmtune.models.convert.template_names import likely_template
 from mmtune.models.convert.tokens import IMAGE, PAD, without_tokens
 from mmtune.models.files import read_json
@@ -64,6 +64,7 @@ def names_for(vision: Json) -> list[Rule]:
 
 
 MODELS = {"llava": "LLaVA", "llava_next": "LLaVA-NeXT"}
+_EMBEDDINGS = ("embed_tokens.weight", "lm_head.weight", "lm_head.bias", "wte.weight")
 _SELECTS = {"default": "patch", "full": "cls_patch"}
 
 
@@ -99,10 +100,12 @@ def read_hub(folder: Path, given: Given) -> Foreign:
     language.setdefault("model_type", "llama")
     if "tie_word_embeddings" not in language:
         language["tie_word_embeddings"] = bool(config.get("tie_word_embeddings", False))
-    weights, unknown = split(read_weights(folder), RULES)
-    if rows is not None:
+    tensors = read_weights(folder)
+    weights, unknown = split(tensors, RULES)
+    spoken = weights.get("language", {})
+    if rows is not None and _as_told(spoken, language):
         language["vocab_size"] = rows
-        weights["language"] = _cut(weights.get("language", {}), rows)
+        weights["language"] = _cut(spoken, rows)
     if "pad_token_id" in language and (language["pad_token_id"] or 0) >= language.get("vocab_size", 1 << 62):
         language["pad_token_id"] = None
     # The processor's own goes before the tokenizer's, which may be that of the language model before LLaVA.
@@ -122,6 +125,7 @@ def read_hub(folder: Path, given: Given) -> Foreign:
         or likely_template(language["model_type"], tokenizer, jinja),
         weights=weights,
         unknown=unknown,
+        rules=in_use(tensors, RULES, names_for(vision.config)),
         notes={key: own[key] for key in ("tower", "mm_vision_tower") if key in own},
     )
 
@@ -184,10 +188,16 @@ def _added(own: Json, tokenizer: Any, rows: int | None) -> list[str]:
     return [token for token in (IMAGE, PAD) if rows is not None and ids.get(token, -1) >= rows]
 
 
+def _as_told(tensors: dict[str, Tensor], language: Json) -> bool:
+    """Whether the embeddings have as many rows as ``config.json`` says; if not, nothing is cut off."""
+    told = language.get("vocab_size")
+    found = {t.shape[0] for name, t in tensors.items() if name.endswith(_EMBEDDINGS)}
+    return told is None or not found or found == {told}
+
+
 def _cut(tensors: dict[str, Tensor], rows: int) -> dict[str, Tensor]:
     """Take the rows of added tokens off embeddings and head."""
-    ends = ("embed_tokens.weight", "lm_head.weight", "lm_head.bias", "wte.weight")
-    return {n: t[:rows] if n.endswith(ends) and t.shape[0] > rows else t for n, t in tensors.items()}
+    return {n: t[:rows] if n.endswith(_EMBEDDINGS) and t.shape[0] > rows else t for n, t in tensors.items()}
 
 
 def _generation(folder: Path, tokenizer: Any) -> Json | None:

@@ -90,7 +90,8 @@ def _on_base(folder: Path, given: Given) -> Foreign:
     )
     if (folder / NON_LORA_FILE).is_file():
         tensors = {n.removeprefix(LORA_PREFIX): t for n, t in read_file(folder / NON_LORA_FILE).items()}
-        learned, foreign.unknown = split(tensors, rules(foreign.projector.name))
+        foreign.rules = rules(foreign.projector.name)
+        learned, foreign.unknown = split(tensors, foreign.rules)
         for part, weights in learned.items():
             before = foreign.weights.get(part, {})
             if part == "projector":

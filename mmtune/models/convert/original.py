@@ -66,7 +66,8 @@ def read_original(folder: Path, given: Given) -> Foreign:
     """
     config = _config(folder)
     foreign = describe(folder, config, given, _tokenizer(folder))
-    foreign.weights, foreign.unknown = split(read_weights(folder), rules(foreign.projector.name))
+    foreign.rules = rules(foreign.projector.name)
+    foreign.weights, foreign.unknown = split(read_weights(folder), foreign.rules)
     return with_tower(foreign, config)
 
 
@@ -176,7 +177,8 @@ def read_projector(source: Path, given: Given) -> Foreign:
     known = "mm_projector_type" in config
     projector = llava_config.projector_config(config, str(file)) if known else _projector_of(tensors)
     policy, images = llava_config.images_config(config, str(file)) if config else ("square", ImagesConfig())
-    weights, unknown = split(tensors, rules(projector.name))
+    names = rules(projector.name)
+    weights, unknown = split(tensors, names)
     return Foreign(
         source=file,
         naming="original projector",
@@ -190,6 +192,7 @@ def read_projector(source: Path, given: Given) -> Foreign:
         template=given.template or "plain",
         weights=weights,
         unknown=unknown,
+        rules=names,
         references={"vision": reference_to(tower), "language": reference_to(str(language))},
     )
 

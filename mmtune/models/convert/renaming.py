@@ -66,15 +66,44 @@ def join(parts: Split[T], rules: Sequence[Rule]) -> dict[str, T]:
     Raises:
         KeyError: if no rule is for a tensor; its argument is ``part.name``.
     """
-    ordered = sorted(rules, key=lambda rule: len(rule.own), reverse=True)
+    ordered = _by_own(rules)
     named: dict[str, T] = {}
     for part, tensors in parts.items():
         for name, tensor in tensors.items():
-            rule = next((r for r in ordered if r.part == part and name.startswith(r.own)), None)
-            if rule is None:
+            foreign = _foreign(part, name, ordered)
+            if foreign is None:
                 raise KeyError(f"{part}.{name}")
-            named[rule.foreign + name[len(rule.own) :]] = tensor
+            named[foreign] = tensor
     return named
+
+
+def named_as_there(part: str, tensors: Mapping[str, T], rules: Sequence[Rule]) -> dict[str, T]:
+    """One part under the names of another naming, for messages: what no rule is for keeps its own name."""
+    ordered = _by_own(rules)
+    return {_foreign(part, name, ordered) or name: tensor for name, tensor in tensors.items()}
+
+
+def _by_own(rules: Sequence[Rule]) -> list[Rule]:
+    return sorted(rules, key=lambda rule: len(rule.own), reverse=True)
+
+
+def _foreign(part: str, name: str, ordered: Sequence[Rule]) -> str | None:
+    rule = next((r for r in ordered if r.part == part and name.startswith(r.own)), None)
+    return None if rule is None else rule.foreign + name[len(rule.own) :]
+
+
+def in_use(names: Iterable[str], rules: Sequence[Rule], otherwise: Sequence[Rule]) -> list[Rule]:
+    """Those of several namings' rules that the names are by; behind them the rules of one for the rest.
+
+    Args:
+        names: of a checkpoint.
+        rules: of all the namings that it may have.
+        otherwise: of the likeliest one, for tensors that are not there.
+    """
+    ordered = sorted(rules, key=lambda rule: len(rule.foreign), reverse=True)
+    found = {next((rule for rule in ordered if name.startswith(rule.foreign)), None) for name in names}
+    used = [rule for rule in rules if rule in found]
+    return used + [rule for rule in otherwise if rule not in used]
 
 
 def share(names: Iterable[str], rules: Sequence[Rule]) -> float:

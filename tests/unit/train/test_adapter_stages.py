@@ -117,7 +117,7 @@ def test_what_to_do_with_an_adapter_of_the_stage_before(bundle: Bundle, recipe: 
     config = replace(recipe.model, checkpoint=str(folder))
     again = build(config, template=recipe.template)
     stages.apply(again.model, replace(LORA, adapters={"language": {"rank": 2, "alpha": 4}}))  # goes on
-    with pytest.raises(UserError, match="the checkpoint has lora"):
+    with pytest.raises(UserError, match="wants lora with rank 3, the checkpoint has lora with rank 2"):
         stages.apply(again.model, replace(LORA, adapters={"language": {"rank": 3, "alpha": 4}}))
     full = StageConfig(learn={"language": "full"})
     with pytest.raises(UserError, match="merge_adapters"):

@@ -96,7 +96,11 @@ def quantised(tensors: Tensors) -> Tensors:
         (renamed, ["27 missing, 27 not of this model", "and 44 more", "check --naming"]),
         (
             without_projector,
-            ["projector weights do not fit: 4 missing", "layers.0.weight", "holds no projector part"],
+            [
+                "projector weights do not fit: 4 missing",
+                "multi_modal_projector.linear_1.weight",
+                "holds no projector part",
+            ],
         ),
         (
             with_more,
@@ -104,12 +108,24 @@ def quantised(tensors: Tensors) -> Tensors:
         ),
         (
             wider,
-            ["layers.0.weight is [48, 33] and should be [48, 32]", "another vision tower or language model"],
+            [
+                "multi_modal_projector.linear_1.weight is [48, 33] and should be [48, 32]",
+                "another vision tower or language model",
+            ],
         ),
         (mixed, ["mixed types", "model.layers.0.mlp.up_proj.weight is float16", "--dtype"]),
-        (with_nan, ["1 vision weights hold NaN or infinity: core.post_layernorm.weight", "diverged"]),
+        (
+            with_nan,
+            [
+                "1 vision weights hold NaN or infinity: vision_tower.vision_model.post_layernorm.weight",
+                "diverged",
+            ],
+        ),
         (quantised, ["up_proj.weight.absmax", "quantised"]),
-        (renamed_whole, ["71 missing, 105 not of this model", "core.", "base.", "check --naming"]),
+        (
+            renamed_whole,
+            ["71 missing, 105 not of this model", "vision_tower.vision_model.", "base.", "check --naming"],
+        ),
     ],
 )
 def test_what_differs_is_told(
@@ -204,6 +220,34 @@ def test_embeddings_of_another_vocabulary_are_refused(made: dict[str, Path], tmp
     (folder / "config.json").write_text(json.dumps(config | {"vocab_size": 2016}))
     sentence = refusal(folder, tmp_path, Given(vision=str(made["original"].parent / "vision_tower")))
     assert "is [2000, 48] and should be [2016, 48]" in sentence and "another vocabulary" in sentence
+
+
+def test_a_hub_model_with_other_embeddings_than_its_settings_say_is_refused(
+    made: dict[str, Path], tmp_path: Path
+) -> None:
+    folder = tmp_path / "hub"
+    shutil.copytree(made["hub"], folder)
+    config = json.loads((folder / "config.json").read_text())
+    for told, said in ((2112, "embed_tokens.weight is [2048, 48] and should be [2112, 48]"), (1990, "1990")):
+        config["text_config"]["vocab_size"] = told
+        (folder / "config.json").write_text(json.dumps(config))
+        assert said in refusal(folder, tmp_path)
+
+
+def test_names_of_later_transformers_are_told_as_they_stand_in_the_file(
+    made: dict[str, Path], tmp_path: Path
+) -> None:
+    def later(tensors: Tensors) -> Tensors:
+        return {
+            name.replace("language_model.model.", "model.language_model.").replace(
+                "vision_tower.vision_model.", "model.vision_tower."
+            ): tensor
+            for name, tensor in tensors.items()
+            if "post_layernorm.bias" not in name
+        }
+
+    sentence = refusal(broken(made, tmp_path, later), tmp_path)
+    assert "1 missing (missing: model.vision_tower.post_layernorm.bias)" in sentence
 
 
 def test_a_template_that_does_not_fit_is_warned_of_with_both_names(
