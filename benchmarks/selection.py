@@ -3,9 +3,9 @@
     python benchmarks/selection.py OUT/quickstart --out OUT/selection
     python benchmarks/selection.py OUT/quickstart --out OUT/selection --selectors k_center less --seeds 3
 
-Works on what ``mmtune quickstart`` left: its aligned model scores the records and is tuned on each choice, for
-three epochs of the tenth; the whole set's model is the quickstart's own (one epoch, over three times the steps).
-What is finished is not done again. Prints a Markdown table with intervals.
+Works on what ``mmtune quickstart`` left: its aligned model scores the records and is tuned on each choice,
+for three epochs of the tenth; the whole set's model is the quickstart's own (one epoch, over three times the
+steps). What is finished is not done again. Prints a Markdown table with intervals.
 """
 
 from __future__ import annotations
