@@ -186,9 +186,8 @@ def sources_of(
     Raises:
         UserError: if a file cannot be read, or a record's scene is in none of them.
     """
-    scenes: Iterable[Scene] = read_annotations(
-        inputs, images=images, report=report, **({} if unpack is None else {"unpack": unpack})
-    )
+    settings: dict[str, Any] = {} if unpack is None else {"unpack": unpack}
+    scenes: Iterable[Scene] = read_annotations(inputs, images=images, report=report, **settings)
     if records is None:
         yield from (Source(scene) for scene in scenes)
         return
