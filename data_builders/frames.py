@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 from mmtune.errors import UserError
-
-if TYPE_CHECKING:
-    from data_builders.scenes import Scene
 
 Box = tuple[float, float, float, float]
 Layout = Literal["xyxy", "xywh", "cxcywh"]
@@ -103,28 +100,6 @@ def convert(box: Box, width: int, height: int, source: Frame, target: Frame) -> 
     if source == target:
         return box
     return target.from_original(source.to_original(box, width, height), width, height)
-
-
-def in_frame(scene: Scene, frame: Frame) -> Scene:
-    """The same scene with the boxes of its objects and regions in another frame.
-
-    Masks stay as they are: they are of the original image whatever the frame, and say their own size.
-
-    Raises:
-        UserError: if the size of the scene's image is not known.
-    """
-    if scene.frame == frame:
-        return scene
-
-    def moved(box: Box) -> Box:
-        return convert(box, scene.width, scene.height, scene.frame, frame)
-
-    return replace(
-        scene,
-        frame=frame,
-        objects=tuple(replace(item, box_xyxy=moved(item.box_xyxy)) for item in scene.objects),
-        regions=tuple(replace(item, box_xyxy=moved(item.box_xyxy)) for item in scene.regions),
-    )
 
 
 def to_xyxy(values: tuple[float, float, float, float], layout: Layout) -> Box:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from data_builders.frames import ORIGINAL, Box, Frame
+from data_builders.frames import ORIGINAL, Box, Frame, convert
 from mmtune.errors import UserError
 
 if TYPE_CHECKING:
@@ -154,6 +154,27 @@ class Scene:
     def with_image(self, image: ImageRef) -> Scene:
         """The same scene, stored in this file."""
         return replace(self, image=image)
+
+    def in_frame(self, frame: Frame) -> Scene:
+        """The same scene with the boxes of its objects and regions in another frame.
+
+        Masks stay as they are: they are of the original image whatever the frame, and say their own size.
+
+        Raises:
+            UserError: if the size of the image is not known.
+        """
+        if self.frame == frame:
+            return self
+
+        def moved(box: Box) -> Box:
+            return convert(box, self.width, self.height, self.frame, frame)
+
+        return replace(
+            self,
+            frame=frame,
+            objects=tuple(replace(item, box_xyxy=moved(item.box_xyxy)) for item in self.objects),
+            regions=tuple(replace(item, box_xyxy=moved(item.box_xyxy)) for item in self.regions),
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values, from which ``scene_from_json`` rebuilds an equal scene."""

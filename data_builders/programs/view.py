@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from data_builders.frames import ORIGINAL, in_frame
+from data_builders.frames import ORIGINAL
 from data_builders.programs.attribute_types import excludes, opposites_of, type_of
 from data_builders.programs.predicates import canonical, contradictions_of
 from data_builders.scenes import Scene, SceneObject
@@ -31,7 +31,7 @@ class View:
     )  # fmt: skip
 
     def __init__(self, scene: Scene, names: Names = "exhaustive", digits: int = 2) -> None:
-        scene = in_frame(scene, ORIGINAL)
+        scene = scene.in_frame(ORIGINAL)
         self.scene = scene
         self.names = names
         self.digits = digits

@@ -14,7 +14,6 @@ from data_builders.frames import (
     from_bins,
     from_fractions,
     from_xyxy,
-    in_frame,
     to_bins,
     to_fractions,
     to_xyxy,
@@ -133,15 +132,15 @@ def test_fractions_come_back(placed) -> None:
 def test_a_scene_moves_whole_and_says_where_it_is() -> None:
     thing = SceneObject("a", "dog", (10, 20, 30, 40))
     scene = Scene("s", None, 100, 50, (thing,), regions=(Region("r", "a dog", (0, 0, 100, 50), ("a",)),))
-    moved = in_frame(scene, PADDED_SQUARE)
+    moved = scene.in_frame(PADDED_SQUARE)
     assert moved.frame == PADDED_SQUARE and moved.frame.name == "padded square"
     assert moved.objects[0].box_xyxy == (10, 45, 30, 65) and moved.regions[0].box_xyxy == (0, 25, 100, 75)
     assert moved.extent == (100, 100) and (moved.width, moved.height) == (100, 50)
-    assert in_frame(moved, ORIGINAL) == scene
+    assert moved.in_frame(ORIGINAL) == scene
 
 
 def test_unknown_sizes_and_empty_frames_are_refused() -> None:
     with pytest.raises(UserError, match="size"):
-        in_frame(Scene("s", None, 0, 0, (SceneObject("a", "dog", (0, 0, 1, 1)),)), PADDED_SQUARE)
+        Scene("s", None, 0, 0, (SceneObject("a", "dog", (0, 0, 1, 1)),)).in_frame(PADDED_SQUARE)
     with pytest.raises(UserError):
         Frame(size=(0, 5))

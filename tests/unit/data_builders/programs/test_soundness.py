@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from data_builders.frames import PADDED_SQUARE, in_frame
+from data_builders.frames import PADDED_SQUARE
 from data_builders.programs.asking import Settings, view_of
 from data_builders.programs.attribute_types import excludes
 from data_builders.programs.blocks import records_of_block
@@ -364,7 +364,7 @@ def test_expressions_of_a_benchmark_are_kept_for_its_tests():
 
 def test_boxes_of_another_frame_are_brought_to_the_image():
     wide = replace(LAYERS, width=100, height=50, objects=(thing("a", "dog", (20, 10, 40, 30)),))
-    padded = in_frame(wide, PADDED_SQUARE)
+    padded = wide.in_frame(PADDED_SQUARE)
     assert padded.objects[0].box_xyxy == (20, 35, 40, 55)
     for one in (wide, padded):
         assert {q.answer for q in asked("grounding_box", one)} == {"[0.20, 0.20, 0.40, 0.60]"}

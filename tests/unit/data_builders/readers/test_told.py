@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from PIL import Image
 
-from data_builders.frames import ORIGINAL, Frame, in_frame
+from data_builders.frames import ORIGINAL, Frame
 from data_builders.readers import detect
 from data_builders.readers.llava import record_of
 from data_builders.scenes import Region
@@ -200,7 +200,7 @@ def test_contexts_state_the_frame_of_their_boxes(put, read, tmp_path) -> None:
     )
     from dataclasses import replace
 
-    measured = in_frame(replace(scene, width=200, height=100), ORIGINAL)
+    measured = replace(scene, width=200, height=100).in_frame(ORIGINAL)
     assert measured.objects[0].box_xyxy == pytest.approx(known.objects[0].box_xyxy)
     rows[0]["instances"] = [{"category": "dog", "bbox": [0.5, 0.1, 0.1, 0.2]}]
     with pytest.raises(UserError, match="instance number 0"):
