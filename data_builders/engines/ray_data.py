@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import pickle
 from collections.abc import Callable, Iterable, Iterator
@@ -60,6 +61,8 @@ def _start(workers: int) -> None:
     """Reach the cluster, or start a local one: twice, since Ray gives up after 30 s on a busy machine."""
     import ray
 
+    # Ray Data tells of every data set, of which there is one for each window of items.
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
     address = os.environ.get("RAY_ADDRESS")
     local: dict[str, Any] = {} if address else {"num_cpus": workers, "include_dashboard": False}
     for last in (False, True):
