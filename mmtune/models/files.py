@@ -69,7 +69,11 @@ def read_json(name: str, filename: str) -> dict[str, Any] | None:
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
     except (ValueError, OSError) as error:
-        raise UserError(f"the file cannot be read as JSON: {error}", str(file)) from error
+        raise UserError(
+            f"the file cannot be read as JSON: {error}",
+            str(file),
+            "it is damaged or cut short: fetch it again",
+        ) from error
     if not isinstance(content, dict):
         raise UserError("the file does not hold a JSON object", str(file))
     return content

@@ -128,5 +128,6 @@ def refusal(error: Exception, where: str) -> UserError:
             where,
             "ask its author for safetensors",
         )
-    reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+    # torch goes on with advice of its own behind the first sentence
+    reason = (str(error).strip().splitlines() or [type(error).__name__])[0].partition(". ")[0].rstrip(".")
     return UserError(f"the weight file is damaged or cut short: {reason}", where, "fetch or save it again")

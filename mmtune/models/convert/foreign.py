@@ -79,6 +79,8 @@ class Foreign:
     """What the tensors are called there, for messages; without a rule a tensor has its name in its part."""
     references: dict[str, Reference] = field(default_factory=dict)
     """Where unchanged parts are."""
+    places: dict[str, str] = field(default_factory=dict)
+    """Where the weights of a part were read, if not in ``source``, for messages."""
     notes: Json = field(default_factory=dict)
     """What an export needs to give the same checkpoint again."""
 
@@ -157,13 +159,14 @@ def fitted_weights(
     """
     fitted = {}
     unknown = list(foreign.unknown)
-    for part, module in bundle.model.parts().items():
-        found = without_buffers(foreign.weights.get(part, {}))
-        if part in foreign.references and not found:
-            continue
+    brought = {part: without_buffers(foreign.weights.get(part, {})) for part in bundle.model.parts()}
+    read = [part for part, found in brought.items() if found or part not in foreign.references]
+    for part in read:
+        module, found = bundle.model.parts()[part], brought[part]
         expected = own_tensors(module)
-        where = foreign.references[part].name if part in foreign.references else str(foreign.source)
-        last = part == PARTS[-1]
+        place = foreign.references[part].name if part in foreign.references else str(foreign.source)
+        where = foreign.places.get(part, place)
+        last = part == read[-1]
         found = _untied(found, expected, set(module.state_dict()))
         found |= _unread(found, module, foreign.spare.get(part, {}))
         rules = _BESIDE if part in foreign.references else foreign.rules

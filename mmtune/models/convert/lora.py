@@ -7,6 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import torch
+from torch import Tensor
 
 from mmtune.errors import UserError
 from mmtune.models.adapters.base import WEIGHTS
@@ -18,7 +19,8 @@ from mmtune.models.convert import llava_config, original
 from mmtune.models.convert.foreign import Foreign, Json, write_native
 from mmtune.models.convert.hub import is_hub
 from mmtune.models.convert.original import LORA_PREFIX, NON_LORA_FILE, Given, rules
-from mmtune.models.convert.renaming import split
+from mmtune.models.convert.renaming import Split, named_as_there, split
+from mmtune.models.differences import check_shapes, shapes_of
 from mmtune.models.files import read_json
 from mmtune.models.language import load_tokenizer
 from mmtune.models.reading import read_file, read_weights
@@ -91,8 +93,10 @@ def _on_base(folder: Path, given: Given) -> Foreign:
     if (folder / NON_LORA_FILE).is_file():
         tensors = {n.removeprefix(LORA_PREFIX): t for n, t in read_file(folder / NON_LORA_FILE).items()}
         foreign.rules = rules(foreign.projector.name)
-        learned, foreign.unknown = split(tensors, foreign.rules)
+        learned, unknown = split(tensors, foreign.rules)
+        _demand_known(learned, unknown, foreign, folder / NON_LORA_FILE)
         for part, weights in learned.items():
+            foreign.places[part] = str(folder / NON_LORA_FILE)
             before = foreign.weights.get(part, {})
             if part == "projector":
                 # It learnt as a whole beside the LoRA: no older weight stands in for one that is lost.
@@ -106,6 +110,19 @@ def _on_base(folder: Path, given: Given) -> Foreign:
             "copy it from the folder that training wrote, not from a checkpoint-N inside it",
         )
     return foreign
+
+
+def _demand_known(learned: Split[Tensor], unknown: list[str], foreign: Foreign, file: Path) -> None:
+    """Refuse weights beside a LoRA that the base has no place for; they may be the projector's, misnamed."""
+    language = learned.get("language", {})
+    has = foreign.weights.get("language", {})
+    # A head that the base has tied to its embeddings is compared with it later.
+    lost = {n: t for n, t in language.items() if n not in has and not n.startswith("lm_head.")}
+    lost = named_as_there("language", lost, foreign.rules)
+    if unknown or lost:
+        mine = foreign.weights.get("projector", {}) if "projector" not in learned else {}
+        expected = named_as_there("projector", shapes_of(mine), foreign.rules)
+        check_shapes("projector", expected, {}, str(file), unknown=[*unknown, *lost])
 
 
 def _whole(base: Path, given: Given) -> Foreign:

@@ -177,7 +177,7 @@ def read_projector(source: Path, given: Given) -> Foreign:
     known = "mm_projector_type" in config
     projector = llava_config.projector_config(config, str(file)) if known else _projector_of(tensors)
     policy, images = llava_config.images_config(config, str(file)) if config else ("square", ImagesConfig())
-    names = rules(projector.name)
+    names = [rule for rule in rules(projector.name) if rule.part == "projector"]
     weights, unknown = split(tensors, names)
     return Foreign(
         source=file,

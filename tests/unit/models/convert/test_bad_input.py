@@ -21,6 +21,7 @@ from mmtune.models.convert import Given, bring_in, naming_of
 from mmtune.models.convert.native import open_native
 from mmtune.models.reading import read_file, read_weights
 from tests import reference_checkpoints as reference
+from tests.tiny_models import tiny_llama
 
 Tensors = dict[str, Tensor]
 
@@ -272,7 +273,27 @@ def test_a_lora_for_another_base_is_refused(made: dict[str, Path], tmp_path: Pat
     ("file", "change", "said"),
     [
         ("non_lora_trainables.bin", lambda t: dict(list(t.items())[1:]), ["projector", "1 missing"]),
+        (
+            "non_lora_trainables.bin",
+            lambda t: {n.replace("mm_projector", "projector"): x for n, x in t.items()},
+            [
+                "4 missing, 4 not of this model",
+                "model.projector.0.weight",
+                "non_lora_trainables.bin",
+                "naming",
+            ],
+        ),
         ("adapter_model.safetensors", lambda t: t | {min(t): t[min(t)].half()}, ["adapter", "mixed types"]),
+        (
+            "adapter_model.safetensors",
+            lambda t: {n.replace("q_proj", "wq"): x for n, x in t.items()},
+            ["layers.0.self_attn.wq.lora_A.weight has no place", "of another family"],
+        ),
+        (
+            "adapter_model.safetensors",
+            lambda t: t | {n.replace("layers.0.", "layers.9."): x.clone() for n, x in t.items()},
+            ["layers.9.mlp.down_proj.lora_A.weight has no place", "another number of layers"],
+        ),
         ("adapter_model.safetensors", lambda t: t | {min(t): t[min(t)] * torch.nan}, ["adapter", "NaN"]),
     ],
 )
@@ -317,6 +338,29 @@ def test_a_projector_alone_is_for_a_language_model_alone(made: dict[str, Path], 
     tower = str(made["original"].parent / "vision_tower")
     sentence = refusal(file, tmp_path, Given(vision=tower, language=str(made["original"])))
     assert "a whole LLaVA and not a language model" in sentence
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            lambda t: {n.replace("mm_projector", "projector"): x for n, x in t.items()},
+            ["4 not of this model", "model.projector.0.weight", "another naming"],
+        ),
+        (lambda t: t | {"model.resampler": torch.zeros(2)}, ["1 not of this model", "model.resampler"]),
+        (lambda t: t | {"resampler": torch.zeros(2)}, ["1 not of this model", "resampler"]),
+    ],
+)
+def test_a_projectors_file_with_other_tensors_is_refused(
+    made: dict[str, Path], tmp_path: Path, change: Callable[[Tensors], Tensors], said: list[str]
+) -> None:
+    whole = torch.load(made["original"] / "pytorch_model.bin")
+    file = tmp_path / "mm_projector.bin"
+    torch.save(change({n: t for n, t in whole.items() if "mm_projector" in n}), file)
+    language = tiny_llama(tmp_path / "language", hidden_size=48, intermediate_size=64)
+    given = Given(vision=str(made["original"].parent / "vision_tower"), language=str(language))
+    sentence = refusal(file, tmp_path, given)
+    assert [text for text in ["projector weights", str(file), *said] if text not in sentence] == [], sentence
 
 
 def test_what_is_no_checkpoint_is_told(made: dict[str, Path], tmp_path: Path) -> None:
