@@ -52,7 +52,8 @@ def verify(record: Record, scenes: Mapping[str, Scene] | Iterable[Scene]) -> lis
         reason = _check_turn(program, views, row, question, answer, proofs[number], ids)
         if reason:
             reasons.append(f"turn {number + 1}: {reason}")
-    if program.marks is not None and len({str(program.marks(row)) for row in rows}) > 1:
+    # Rows that are no arguments have no marks to compare.
+    if not reasons and program.marks is not None and len({str(program.marks(row)) for row in rows}) > 1:
         reasons.append("not all turns speak of the same marks")
     if not reasons:
         reasons += _check_images(record, program, [known[scene_id] for scene_id in ids])

@@ -160,7 +160,12 @@ class Graph:
                 self._problem(name, error.reason)
                 return
             self._nodes[object_id] = node
-        for other in row.get("merged_object_ids") or ():
+        try:
+            merged = rows_of(row.get("merged_object_ids"), "merged_object_ids")
+        except RowError as error:
+            self._problem(name, error.reason)
+            merged = []
+        for other in merged:
             if str(other) != object_id:
                 self._same.setdefault(str(other), object_id)
         for attribute in self._attributes(row, name):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Sequence
 from typing import Any
@@ -104,6 +105,8 @@ class TransformersTower(LayeredTower):
     def encode_grids(self, patches: Tensor, grids: Sequence[Grid]) -> Tensor:
         """Features of images of different shapes: one pass, in which shorter ones are padded and masked.
 
+        The DINOv2 of transformers 5.2 takes no mask; there each image goes through by itself.
+
         Args:
             patches: (patches of all images, 3, patch, patch).
             grids: patch grid of each image.
@@ -121,6 +124,8 @@ class TransformersTower(LayeredTower):
             before = [front[0] + own[:1], *front[1:]] if front else []
             rows.append(torch.cat([*before, piece + own[first:]]))
         lengths = [len(row) for row in rows]
+        if not all(_takes_mask(layer) for layer in self.blocks()):
+            return torch.cat([self._run(row[None], None)[0, self.before_patches :] for row in rows])
         places = torch.arange(max(lengths), device=rows[0].device)
         real = places < torch.tensor(lengths, device=places.device).unsqueeze(1)
         state = self._run(pad_sequence(rows, batch_first=True), real[:, None, None, :])
@@ -132,16 +137,18 @@ class TransformersTower(LayeredTower):
         """The layers over embedded tokens; ``mask`` is (views, 1, 1, tokens), False where nothing is."""
         if hasattr(self.core, "pre_layrnorm"):
             state = self.core.pre_layrnorm(state)
-        # Older DINOv2 layers have another second argument, which None suits, too.
-        more: dict[str, Any] = {} if mask is None else {"attention_mask": mask}
-        nothing = (None,) if mask is None else ()
         for layer in self.blocks():
+            more: dict[str, Any] = {"attention_mask": mask} if _takes_mask(layer) else {}
             if self._checkpointing and torch.is_grad_enabled():
-                out = checkpoint(layer, state, *nothing, use_reentrant=False, **more)
+                out = checkpoint(layer, state, use_reentrant=False, **more)
             else:
-                out = layer(state, *nothing, **more)
+                out = layer(state, **more)
             state = out[0] if isinstance(out, tuple) else out
         return self.family.final_norm(self.core)(state) if self.final_norm else state
+
+
+def _takes_mask(layer: nn.Module) -> bool:
+    return "attention_mask" in inspect.signature(layer.forward).parameters
 
 
 def load_transformers_tower(config: VisionConfig, *, meta: bool = False) -> TransformersTower:
