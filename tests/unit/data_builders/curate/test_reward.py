@@ -29,7 +29,15 @@ def record(answer: str) -> Record:
 
 def save(folder: Path, outputs: int, head: bool = True, template: str | None = None) -> Path:
     torch.manual_seed(1)
-    config = GPT2Config(len(WORDS), 12, 8, 1, 2, num_labels=outputs, pad_token_id=0)
+    config = GPT2Config(
+        vocab_size=len(WORDS),
+        n_positions=12,
+        n_embd=8,
+        n_layer=1,
+        n_head=2,
+        num_labels=outputs,
+        pad_token_id=0,
+    )
     (GPT2ForSequenceClassification if head else GPT2Model)(config).save_pretrained(folder)
     words = Tokenizer(models.WordLevel({word: n for n, word in enumerate(WORDS)}, "<unk>"))
     words.pre_tokenizer = pre_tokenizers.Whitespace()
