@@ -48,7 +48,8 @@ ROOMS: tuple[str, ...] = (
     "data_builders.miniworld.builder:BUILDERS",
     "data_builders.photos.builder:BUILDERS",
     "data_builders.programs.builders:BUILDERS",
-    "data_builders.prompted:PROMPTED",
+    "data_builders.prompted.builders:BUILDERS",
+    "data_builders.preference.builders:BUILDERS",
 )
 """Each room's own dict of builders, as "module:name"; read when one is looked for, not before."""
 

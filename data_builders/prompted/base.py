@@ -6,12 +6,11 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from data_builders.prompted.claims import check_answer
-from data_builders.prompted.prompts import Prompts
+from data_builders.prompted.prompts import SHIPPED, Prompts
 from data_builders.scenes import Scene
 from data_builders.teachers.base import Message, Reply, Request, Settings
 from data_builders.teachers.building import Built, Rejection, Steps, Unit
@@ -148,6 +147,10 @@ class PromptedBuilder:
         paper: whose method it is.
         steps: the work on one piece of input.
         rules: answer its prompts without a model, for tests and dry runs.
+        prompts: folder of its prompts.
+        takes: options of its own, of those that ``launching.launch`` knows.
+        labelled: its prompts that judge what others wrote, and may go to a labeller of their own.
+        finish: what is done with the folder once all units are built; gives more counts.
     """
 
     name: str
@@ -156,13 +159,10 @@ class PromptedBuilder:
     paper: str
     steps: Callable[[Source, Kit], Steps]
     rules: Mapping[str, Rule]
-
-    @property
-    def build(self) -> Callable[..., Any]:
-        """``launching.launch`` for this builder, which takes ``out``, ``inputs`` and keyword settings."""
-        from data_builders.prompted.launching import launch
-
-        return partial(launch, self.name)
+    prompts: Path = SHIPPED
+    takes: frozenset[str] = frozenset()
+    labelled: frozenset[str] = frozenset()
+    finish: Callable[[Path], Mapping[str, int]] | None = None
 
     def unit(self, source: Source, kit: Kit) -> Unit:
         """The work on one piece of input, to be built with ``data_builders.teachers.building.build``."""

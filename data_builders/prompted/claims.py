@@ -11,6 +11,8 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from data_builders.programs.attribute_types import excludes, type_of
+from data_builders.programs.predicates import canonical, contradictions_of
 from data_builders.scenes import Scene, SceneObject
 
 _NUMBERS = {
@@ -41,6 +43,8 @@ _YES, _NO = re.compile(r"yes\b", re.IGNORECASE), re.compile(r"no\b", re.IGNORECA
 _THERE = re.compile(r"^(is|are) there (an?|any|some) ", re.IGNORECASE)
 _HOW_MANY = re.compile(r"^how many ", re.IGNORECASE)
 _QUOTED = re.compile(r'"([^"\n]{1,200})"|“([^”\n]{1,200})”')
+_THE = re.compile(r"\bthe\s+$", re.IGNORECASE)
+_PREDICATE = re.compile(r"\s+is ([\w-]+(?:(?:,? and |, )[\w-]+)*)")
 _CLAUSE = re.compile(r"[.;!?\n]+|, (?=but|and there|while|whereas)|\bbut\b")
 
 
@@ -97,6 +101,7 @@ def check_answer(question: str, answer: str, scene: Scene) -> Checked:
             reasons += _denied(clause, mentions)
         else:
             reasons += _claimed(mentions, vocabulary) + _related(clause, mentions, scene)
+            reasons += _said_to_be(clause, mentions, scene)
     for mention in vocabulary.mentions(question):
         evidence |= dict.fromkeys(item.id for item in mention.objects)
     reasons += _misread(answer, scene)
@@ -160,6 +165,25 @@ def _claimed(mentions: Iterable[_Mention], vocabulary: _Vocabulary) -> list[str]
     return reasons
 
 
+def _said_to_be(clause: str, mentions: Sequence[_Mention], scene: Scene) -> list[str]:
+    """Attributes that stand behind "is" and are excluded by one of the same type."""
+    reasons = []
+    for mention in mentions:
+        predicate = _PREDICATE.match(clause[mention.span[1] :])
+        if predicate is None or not _THE.search(clause[: mention.span[0]]):
+            continue
+        if len(mention.objects) != 1 or mention.name not in scene.exhaustive_classes:
+            continue
+        for value in re.split(r",? and |, ", predicate[1].lower()):
+            kind = type_of(value)
+            if kind is None:
+                break
+            known = [other for other in mention.objects[0].attributes if type_of(other) == kind]
+            if known and kind in scene.exhaustive_attributes and all(excludes(one, value) for one in known):
+                reasons.append(f"the {mention} is {' and '.join(known)}, not {value}")
+    return reasons
+
+
 def _denied(clause: str, mentions: Sequence[_Mention]) -> list[str]:
     """What is said not to be there at all; "no star is red" and "not a star but a ring" say less."""
     return [
@@ -183,11 +207,16 @@ def _related(clause: str, mentions: Sequence[_Mention], scene: Scene) -> list[st
             if not re.search(rf"\b{predicate} (the|an?)\b", between):
                 continue
             first, second = one.objects[0].id, two.objects[0].id
-            short = (predicate.removeprefix("to the "), opposite.removeprefix("to the "))
-            if (first, short[0], second) in annotated or (first, predicate, second) in annotated:
+            short = predicate.removeprefix("to the ")
+            if {(first, short, second), (first, predicate, second)} & annotated:
                 continue
-            if (first, short[1], second) in annotated or (first, opposite, second) in annotated:
-                reasons.append(f"the {one} is {opposite} the {two}, not {predicate} it")
+            contrary = (
+                opposite.removeprefix("to the "),
+                opposite,
+                *sorted(contradictions_of(canonical(short))),
+            )
+            if found := [other for other in contrary if (first, other, second) in annotated]:
+                reasons.append(f"the {one} is {found[0]} the {two}, not {predicate} it")
     return reasons
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -17,12 +18,14 @@ from data_builders.prompted.run import dry_run as estimate_of
 from data_builders.prompted.run import run
 from data_builders.readers import read_annotations
 from data_builders.scenes import Scene
-from data_builders.teachers.base import Settings, Teacher
+from data_builders.teachers.base import Settings
 from data_builders.teachers.batch_files import BatchFiles
 from data_builders.teachers.building import FAILURES
 from data_builders.teachers.building import Report as Outcome
 from data_builders.teachers.cache import Cached, ReplyStore
 from data_builders.teachers.ledger import Ledger, Price
+from data_builders.teachers.naming import Calls, teacher_named
+from data_builders.teachers.routed import Routed
 from data_builders.teachers.rules import Rules
 from mmtune.errors import UserError, unknown
 from mmtune.records import Record, iter_llava, iter_rows
@@ -47,12 +50,14 @@ class Launched:
 
 
 def launch(
-    name: str,
+    name: str | PromptedBuilder,
     *,
     out: Path,
-    inputs: Sequence[Path],
+    inputs: Sequence[Path] = (),
     teacher: str | None = None,
     model: str | None = None,
+    labeller: str | None = None,
+    labeller_model: str | None = None,
     records: Path | None = None,
     results: Path | None = None,
     image_root: Path | None = None,
@@ -62,7 +67,9 @@ def launch(
     seed: int = 0,
     limit: int | None = None,
     max_tokens: int = 1024,
-    temperature: float = 0.0,
+    temperature: float | None = None,
+    candidates: int | None = None,
+    noise_step: int | None = None,
     concurrency: int = 16,
     requests_per_minute: int | None = None,
     tokens_per_minute: int | None = None,
@@ -76,13 +83,17 @@ def launch(
     """Build with the builder of this name.
 
     Args:
-        name: in ``PROMPTED``.
+        name: in ``PROMPTED``, or the builder itself.
         out: folder of the build; the same command goes on where it ended.
         inputs: annotations of one format that ``data_builders.readers`` knows. What is left out of them goes
-            to ``problems.jsonl``.
+            to ``problems.jsonl``. May be left out where records are given, and nothing is known of their
+            images then.
         teacher: an address that ends in ``/v1``; ``batch`` for batch files in ``out``; ``rules`` for none; or
             the folder of a checkpoint.
         model: as the endpoint names it.
+        labeller: as ``teacher``, for builders with a judge: who judges what the teacher wrote; None has the
+            teacher do it.
+        labeller_model: as the labeller's endpoint names it.
         records: LLaVA JSON of builders that work on records; ``scene`` in a row names its scene.
         results: JSON rows of an evaluation, for ``dataengine``.
         image_root: folder of the images, for a teacher that sees.
@@ -92,7 +103,9 @@ def launch(
         seed: of all that is drawn.
         limit: units at most.
         max_tokens: of an answer.
-        temperature: of the teacher.
+        temperature: of the teacher; None is 0, and what a builder says where it needs different answers.
+        candidates: answers to one question, for builders that compare some.
+        noise_step: how far images are noised, 1 to 1000, for builders that do so.
         concurrency: requests at once.
         requests_per_minute: at most.
         tokens_per_minute: at most.
@@ -106,16 +119,21 @@ def launch(
     Raises:
         UserError: for settings that do not go together, and as ``data_builders.prompted.run.run``.
     """
-    if name not in PROMPTED:
-        raise unknown("prompted builder", name, PROMPTED)
-    builder = PROMPTED[name]
+    builder = _builder(name)
     price = _price(price_in, price_out)
+    options = _options(builder, candidates=candidates, noise_step=noise_step)
+    if temperature is not None and "candidates" in builder.takes:
+        options["temperature"] = temperature
+    if results:
+        options["results"] = [row for _, row in iter_rows(results)]
+    if labeller is not None and not builder.labelled:
+        raise UserError(f"{builder.name} has no such setting", "--labeller", "leave the option out")
     kit = Kit(
-        Prompts(prompts),
-        Settings(temperature=temperature, max_tokens=max_tokens),
+        Prompts(prompts, builder.prompts),
+        Settings(temperature=temperature or 0.0, max_tokens=max_tokens),
         seed,
         image_root=image_root or unpack,
-        options={"results": [row for _, row in iter_rows(results)]} if results else {},
+        options=options,
     )
     problems = Problems(None if dry_run else _fresh(out / PROBLEMS))
     sources = islice(sources_of(inputs, records, problems, image_root, unpack), limit)
@@ -126,27 +144,12 @@ def launch(
         raise UserError("no teacher is named", "--teacher", "give an address, batch, rules or a checkpoint")
     out.mkdir(parents=True, exist_ok=True)
     ledger = Ledger(out / LEDGER, price, max_budget)
-    asked: Teacher
-    if teacher == "rules":
-        asked = Rules(builder.rules)
-    elif teacher == "batch":
-        asked = BatchFiles(out / BATCHES, _named(model))
-    elif teacher.startswith(("http://", "https://")):
-        from data_builders.teachers.openai_compatible import Endpoint, OpenAICompatible
-
-        endpoint = Endpoint(
-            teacher,
-            _named(model),
-            key_variable,
-            concurrency,
-            requests_per_minute,
-            tokens_per_minute,
-        )
-        asked = OpenAICompatible(endpoint, ledger)
-    else:
-        from data_builders.teachers.local import LocalModel
-
-        asked = LocalModel.from_checkpoint(Path(teacher), batch_size=concurrency)
+    calls = Calls(ledger, concurrency, requests_per_minute, tokens_per_minute, key_variable)
+    named = partial(teacher_named, rules=builder.rules, calls=calls)
+    asked = [named(teacher, model, "--model", batches=out / BATCHES)]
+    if labeller is not None:
+        own = out / f"{BATCHES}-labeller"
+        asked.append(named(labeller, labeller_model, "--labeller-model", batches=own))
     store = ReplyStore(cache or out / CACHE)
     done = 0
 
@@ -157,14 +160,34 @@ def launch(
             progress(done, 0)
 
     try:
-        cached = asked if isinstance(asked, Rules) else Cached(asked, store)
-        report = run(builder, sources, cached, out, kit, at_once=4 * concurrency, progress=advance)
+        paid = [one if isinstance(one, Rules) else Cached(one, store) for one in asked]
+        who = paid[0] if labeller is None else Routed(paid[0], paid[1], builder.labelled)
+        report = run(builder, sources, who, out, kit, at_once=4 * concurrency, progress=advance)
     finally:
         store.close()
         ledger.close()
         problems.close()
+    more = builder.finish(out) if builder.finish is not None and report.records else {}
     told = _told(report, asked, out)
-    return replace(told, problems="; ".join(filter(None, (problems.summary(), told.problems))))
+    said = "; ".join(filter(None, (problems.summary(), told.problems)))
+    return Launched({**told.counts, **more}, said)
+
+
+def _builder(name: str | PromptedBuilder) -> PromptedBuilder:
+    if isinstance(name, PromptedBuilder):
+        return name
+    if name not in PROMPTED:
+        raise unknown("prompted builder", name, PROMPTED)
+    return PROMPTED[name]
+
+
+def _options(builder: PromptedBuilder, **given: int | None) -> dict[str, Any]:
+    """The builder's own options that were given."""
+    for key, value in given.items():
+        if value is not None and key not in builder.takes:
+            option = f"--{key.replace('_', '-')}"
+            raise UserError(f"{builder.name} has no such setting", option, "leave the option out")
+    return {key: value for key, value in given.items() if value is not None}
 
 
 def sources_of(
@@ -177,7 +200,7 @@ def sources_of(
     """Scenes of files, or records with the scene that each names.
 
     Args:
-        inputs: annotations of one format that ``data_builders.readers`` knows.
+        inputs: annotations of one format that ``data_builders.readers`` knows; may be none with records.
         records: LLaVA JSON; a row's ``scene`` or first ``evidence.scenes`` names its scene, else its id does.
         report: told of each row that is left out. Unless one is given, the first ends the reading.
         images: folder of the images, which must then be there.
@@ -186,8 +209,12 @@ def sources_of(
     Raises:
         UserError: if a file cannot be read, or a record's scene is in none of them.
     """
+    if not inputs and records is None:
+        raise UserError("there is nothing to build from", "--in", "give scenes, or records")
     settings: dict[str, Any] = {} if unpack is None else {"unpack": unpack}
-    scenes: Iterable[Scene] = read_annotations(inputs, images=images, report=report, **settings)
+    scenes: Iterable[Scene] = ()
+    if inputs:
+        scenes = read_annotations(inputs, images=images, report=report, **settings)
     if records is None:
         yield from (Source(scene) for scene in scenes)
         return
@@ -196,7 +223,7 @@ def sources_of(
         if not isinstance(record, Record):
             report(replace(problem_of(record, row), source=str(records)))
             continue
-        scene = by_id.get(_scene_of(record))
+        scene = by_id.get(_scene_of(record)) if inputs else _unknown_scene(record)
         if scene is None:
             raise UserError(
                 f"the record's scene {_scene_of(record)!r} is in none of the files", f"record {record.id!r}"
@@ -216,18 +243,19 @@ def _scene_of(record: Record) -> str:
     return str(record.meta.get("scene") or (named[0] if named else record.id))
 
 
+def _unknown_scene(record: Record) -> Scene:
+    """A scene of which nothing is known but its image."""
+    image = next((image for image in record.images if not image.is_video), None)
+    licence = record.meta.get("licence")
+    return Scene(record.id, image, 0, 0, licence=licence if isinstance(licence, str) else "")
+
+
 def _price(price_in: float | None, price_out: float | None) -> Price | None:
     if price_in is None and price_out is None:
         return None
     if price_in is None or price_out is None:
         raise UserError("only one of two prices is given", "--price-in, --price-out", "give both")
     return Price(price_in, price_out)
-
-
-def _named(model: str | None) -> str:
-    if not model:
-        raise UserError("the teacher's model is not named", "--model", "give its name as the endpoint has it")
-    return model
 
 
 def _estimated(
@@ -245,16 +273,18 @@ def _estimated(
     return Launched(counts, lacking)
 
 
-def _told(report: Outcome, teacher: Any, out: Path) -> Launched:
+def _told(report: Outcome, teachers: Sequence[Any], out: Path) -> Launched:
     """Counts, and in a sentence what is missing."""
     problems = []
     if report.failures:
         problems.append(f"{len(report.failures)} units failed, see {out / FAILURES}: {report.reasons()}")
     if report.waiting:
-        written = ", ".join(str(path) for path in teacher.written) or "nothing new"
+        batches = [teacher for teacher in teachers if isinstance(teacher, BatchFiles)]
+        written = ", ".join(str(path) for one in batches for path in one.written) or "nothing new"
+        folders = " and ".join(str(one.results_folder) for one in batches)
         problems.append(
             f"{report.waiting} units wait for answers; written: {written}; send these batches, put what comes"
-            f" back into {teacher.results_folder}, and run the same command again"
+            f" back into {folders}, and run the same command again"
         )
     counts = {
         "records": report.records,

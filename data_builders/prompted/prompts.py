@@ -24,13 +24,14 @@ class Prompts:
 
     Args:
         folder: has files of the same names as those that are to be replaced.
+        shipped: the prompts that ship with a room of builders.
 
     Raises:
         UserError: if the folder is missing or holds a file that replaces nothing.
     """
 
-    def __init__(self, folder: Path | None = None) -> None:
-        self._files = {path.name: path for path in sorted(SHIPPED.iterdir()) if path.is_file()}
+    def __init__(self, folder: Path | None = None, shipped: Path = SHIPPED) -> None:
+        self._files = {path.name: path for path in sorted(shipped.iterdir()) if path.is_file()}
         if folder is not None:
             if not folder.is_dir():
                 raise UserError("there is no such folder of prompts", str(folder))

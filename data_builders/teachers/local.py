@@ -95,7 +95,7 @@ def _decoding_request(request: Request) -> Any:
     from mmtune.decode.requests import Request as DecodingRequest
 
     pictures = [picture for message in request.messages for picture in message.images]
-    keys = tuple((str(item.root), item.ref, item.side_px) for item in pictures)
+    keys = tuple(item.key for item in pictures)
     turns = tuple(_turn(message) for message in request.messages)
     return DecodingRequest([picture.open for picture in pictures], turns, keys, request.id)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+from collections.abc import Hashable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -44,6 +45,11 @@ class Picture:
         # Not decoded: a cache is asked for many images whose answers it has.
         data = self.encoded()[1] if self.ref.is_video else resolve_image(self.root, self.ref).read_bytes()
         return hashlib.sha256(data + f"\0{self.side_px}".encode()).hexdigest()
+
+    @property
+    def key(self) -> Hashable:
+        """Equal for two that show the same, without a look at the file."""
+        return str(self.root), self.ref, self.side_px
 
     def open(self) -> Image.Image:
         """The upright RGB image, shrunk to ``side_px``.

@@ -20,6 +20,7 @@ mmtune build programs --in OUT/data --out OUT/programs.jsonl
 mmtune build grounding_box --in instances_val2017.json --image-root val2017 --out OUT/boxes.jsonl
 mmtune build marked_objects --in OUT/data --image-root OUT/data/images --out OUT/marked.jsonl
 mmtune build --verify OUT/programs.jsonl --in OUT/data
+mmtune build povid --in OUT/data --out OUT/pairs.jsonl
 mmtune build llava_detail --in scenes.jsonl --out OUT/detail --teacher http://127.0.0.1:8000/v1 --model M
 """
 
@@ -45,6 +46,12 @@ SETTINGS: dict[str, tuple[Callable[[str], Any], str]] = {
     "teacher": (str, "who writes: an address that ends in /v1, batch (files), rules (no model), or a"
                      " checkpoint's folder"),
     "model": (str, "the teacher's, as the endpoint names it"),
+    "labeller": (str, "who judges what the teacher wrote, as --teacher (default: the teacher)"),
+    "labeller-model": (str, "the labeller's, as its endpoint names it"),
+    "candidates": (int, "answers to one question that are compared (default 4)"),
+    "noise-step": (int, "preferences: step of a diffusion, 1 to 1000, to which images are noised"),
+    "edits": (int, "povid: hallucinations in a rejected answer (default 1)"),
+    "facts": (int, "povid: statements of a description at most (default 6)"),
     "records": (Path, "LLaVA JSON, for builders that work on records"),
     "results": (Path, "dataengine: JSON rows of an evaluation, with kind, question and right"),
     "prompts": (Path, "folder of prompts in place of those that ship"),
@@ -106,6 +113,7 @@ def _list() -> int:
 
 
 def _verify(args: argparse.Namespace) -> int:
+    from data_builders.preference import verifying
     from data_builders.programs.building import claimed_classes, verify_file
     from data_builders.programs.inputs import Annotations
 
@@ -113,7 +121,8 @@ def _verify(args: argparse.Namespace) -> int:
         raise UserError("Records are verified against scenes", "--in", "say where the scenes are")
     claimed = claimed_classes(args.exhaustive)
     annotations = Annotations(tuple(args.inputs), args.image_root, args.reader, claimed)
-    done = verify_file(args.verify, annotations)
+    of_pairs = verifying.holds_pairs(args.verify)
+    done = (verifying.verify_file if of_pairs else verify_file)(args.verify, annotations)
     sys.stdout.write(f"{args.verify}: {done.counts['records']} records, {done.problems or 'all verified'}\n")
     return 2 if done.problems else 0
 
@@ -155,7 +164,8 @@ def _settings(args: argparse.Namespace, builder: Callable[..., Any]) -> dict[str
             settings[key] = value
     if "workers" in takes:
         settings.setdefault("workers", os.cpu_count() or 1)
-    if ("inputs" in takes) != bool(args.inputs):
+    needed = "inputs" in takes and (takes["inputs"].default is inspect.Parameter.empty or not args.records)
+    if (args.inputs and "inputs" not in takes) or (needed and not args.inputs):
         fix = "say where its scenes are" if "inputs" in takes else "leave the option out"
         raise UserError(f"{args.builder} {'needs' if 'inputs' in takes else 'has no'} input", "--in", fix)
     if args.inputs:

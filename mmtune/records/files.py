@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -96,11 +96,23 @@ def write_llava(path: str | Path, records: Iterable[Record]) -> int:
         The number of records written.
 
     Raises:
+        UserError: as ``write_rows``.
+    """
+    return write_rows(path, map(to_llava, records))
+
+
+def write_rows(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> int:
+    """Write rows as a JSON list (``.json``) or as JSON lines (``.jsonl``), whole or not at all.
+
+    Returns:
+        The number of rows written.
+
+    Raises:
         UserError: another suffix, or the file cannot be written; what stood there before is then untouched.
     """
     path = Path(path)
     if path.suffix not in (".json", ".jsonl"):
-        raise UserError("LLaVA data is written as .json or .jsonl", str(path), "choose one of these suffixes")
+        raise UserError("records are written as .json or .jsonl", str(path), "choose one of these suffixes")
     opening, between, closing = ("[\n", ",\n", "\n]\n") if path.suffix == ".json" else ("", "\n", "\n")
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     count = 0
@@ -108,8 +120,8 @@ def write_llava(path: str | Path, records: Iterable[Record]) -> int:
         path.parent.mkdir(parents=True, exist_ok=True)
         with partial.open("w", encoding="utf-8") as file:
             file.write(opening)
-            for record in records:
-                file.write((between if count else "") + json.dumps(to_llava(record), ensure_ascii=False))
+            for row in rows:
+                file.write((between if count else "") + json.dumps(row, ensure_ascii=False))
                 count += 1
             file.write(closing if count or opening else "")
             file.flush()

@@ -78,10 +78,19 @@ class Preference:
 
     id: str
     prompt: tuple[Turn, ...]
+    """Ends with a turn of the user."""
     chosen: str
     rejected: str
     images: tuple[ImageRef, ...] = ()
+    """In the order of their placeholders in the prompt."""
     meta: Mapping[str, Any] = field(default_factory=dict)
+    """Provenance, licence, evidence: JSON values that training does not read."""
+    chosen_facts: tuple[Mapping[str, Any], ...] = ()
+    """What the chosen answer claims and what each claim rests on, as plain JSON; each has ``text``."""
+    rejected_edits: tuple[Mapping[str, Any], ...] = ()
+    """What is wrong in the rejected answer, as plain JSON; each has ``kind``."""
+    margin: float | None = None
+    """By how much the chosen answer was found better, in the units of whoever compared them."""
 
     def check(self) -> None:
         """Refuse a pair that cannot be trained on.
@@ -89,9 +98,11 @@ class Preference:
         Raises:
             RecordError: as for ``Record.check``, or when both answers are the same.
         """
+        if not self.prompt or self.prompt[-1].role != "user":
+            raise RecordError("the prompt does not end with a turn of the user", self.id)
         for answer in (self.chosen, self.rejected):
             Record(self.id, (*self.prompt, Turn("assistant", answer)), self.images).check()
-        if self.chosen == self.rejected:
+        if self.chosen.split() == self.rejected.split():
             raise RecordError("the chosen and the rejected answer are the same", self.id)
 
 

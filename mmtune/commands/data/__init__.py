@@ -24,8 +24,9 @@ _VERBS = (
     "shards",
     "card",
     "browse",
+    "export-preferences",
 )
-ACTIONS: dict[str, str] = {name: f"mmtune.commands.data.{name}" for name in _VERBS}
+ACTIONS: dict[str, str] = {name: f"mmtune.commands.data.{name.replace('-', '_')}" for name in _VERBS}
 """Each verb and its module, in the order in which a data set goes through them."""
 
 

@@ -45,6 +45,8 @@ UNTRUE = [
     ("How many red circles are there?", "There are 2."),
     ("Where is the star?", "The star is to the right of the blue circle."),
     ("Where is it?", "The blue circle is left of the star."),
+    ("What does it look like?", "The star is green."),
+    ("What does it look like?", "The small circle is red and large."),
     ("What does it say?", 'It says "GO".'),
     ("What is there?", "According to the caption, a star."),
     ("Where?", "The star is at [0.1, 0.2, 0.3, 0.4]."),
@@ -54,6 +56,8 @@ UNTRUE = [
 NOT_UNTRUE = [
     ("What is there?", "There are two circles, a red star and a dog."),
     ("What is there?", "Two small red things: a star and a red circle."),
+    ("What does it look like?", "The star is red and left of the blue circle."),
+    ("What does it look like?", "The circle is blue, and the dog is green."),
     ("Is there a ring?", "No."),
     ("Is there a ring?", "No, there is no ring."),
     ("Is there a star?", "Yes, a red star."),

@@ -1,0 +1,113 @@
+"""Preferences from one format to another, row by row; what a format has no place for is reported."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from data_builders.builders import Built
+from data_builders.preference import parquet
+from data_builders.preference.formats import FORMATS, Format
+from data_builders.problems import Problem, Problems
+from mmtune.errors import RecordError, UserError, unknown
+from mmtune.records import Preference, iter_rows, write_rows
+
+
+def read_format(
+    path: Path, name: str, unpack: Path | None = None
+) -> Iterator[tuple[int, Preference | RecordError]]:
+    """The pairs of a file.
+
+    Args:
+        path: JSON, JSON Lines or parquet, whatever the format's own files are.
+        name: of the format.
+        unpack: folder that the images inside a parquet file are written to.
+
+    Yields:
+        (row, preference) or, for one that cannot be used, (row, the error to report).
+
+    Raises:
+        UserError: if the format cannot be read, or the file cannot.
+    """
+    form = _format(name)
+    if form.read is None:
+        raise UserError(f"{name} does not keep the rejected answers, so it cannot be read", "--from")
+    rows: Iterator[tuple[int, Any]] = iter_rows(path)
+    if path.suffix == ".parquet":
+        rows = parquet.read_rows(path, form.embeds, unpack)
+    for index, row in rows:
+        try:
+            yield index, form.read(row, index)
+        except RecordError as error:
+            yield index, error
+
+
+def export(
+    path: Path, out: Path, to: str, *, source: str = "mmtune", image_root: Path | None = None,
+    unpack: Path | None = None,
+) -> Built:  # fmt: skip
+    """Write a file of preferences in another format, whole or not at all.
+
+    Args:
+        path: the preferences.
+        out: of a suffix that the format has. Rows that were left out go to ``OUT.problems.jsonl``.
+        to: name of the format to write.
+        source: name of the format to read.
+        image_root: folder of the images, whose bytes go into a parquet file.
+        unpack: as for ``read_format``.
+
+    Raises:
+        UserError: if a format, suffix or folder does not fit, or not one row can be written.
+    """
+    form = _format(to)
+    if out.suffix not in form.suffixes:
+        raise UserError(f"{to} is written as {' or '.join(form.suffixes)}", str(out), "choose such a name")
+    if out.resolve() == path.resolve():
+        raise UserError("the output is the input", str(out), "choose another file")
+    if out.suffix == ".parquet" and image_root is None:
+        raise UserError("the images go into the parquet file", "--image-root", "say where they are")
+    noted = out.with_name(f"{out.name}.problems.jsonl")
+    noted.unlink(missing_ok=True)
+    with Problems(noted) as problems:
+        rows = _rows(read_format(path, source, unpack), form, out, image_root, problems)
+        first = next(rows, None)
+        if first is None:
+            raise UserError("not one pair can be written", str(path), problems.summary() or "it is empty")
+
+        def again() -> Iterator[dict[str, Any]]:
+            yield first
+            yield from rows
+
+        if out.suffix == ".parquet":
+            written = parquet.write_rows(out, again(), form.embeds)
+        else:
+            written = write_rows(out, again())
+    return Built({"pairs": written}, problems.summary())
+
+
+def _rows(
+    pairs: Iterator[tuple[int, Preference | RecordError]],
+    form: Format,
+    out: Path,
+    image_root: Path | None,
+    problems: Problems,
+) -> Iterator[dict[str, Any]]:
+    for index, pair in pairs:
+        try:
+            if isinstance(pair, RecordError):
+                raise pair
+            row = form.write(pair, index)
+            if out.suffix == ".parquet" and image_root is not None:
+                row = parquet.embedded(row, form.embeds, image_root)
+            yield row
+        except RecordError as error:
+            problems(Problem(f"row {index}, {error.record_id}", error.reason))
+        except UserError as error:
+            problems(Problem(f"row {index}", str(error).rstrip(".")))
+
+
+def _format(name: str) -> Format:
+    if name not in FORMATS:
+        raise unknown("format of preferences", name, FORMATS)
+    return FORMATS[name]
