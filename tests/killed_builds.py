@@ -1,6 +1,7 @@
 """A build with a teacher in a process of its own, which is killed at random moments and goes on.
 
-As a program: ``python tests/killed_builds.py URL FOLDER`` builds; it is what is killed.
+As a program: ``python tests/killed_builds.py URL FOLDER [SCENES]`` builds, with scenes a preference builder;
+it is what is killed.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -44,14 +45,28 @@ def main(url: str, folder: Path) -> None:
     build(units(), Cached(teacher, ReplyStore(folder / "cache.sqlite")), folder, at_once=8)  # type: ignore[arg-type]
 
 
-def start(url: str, folder: Path) -> subprocess.Popen[bytes]:
+def prefer(url: str, folder: Path, scenes: Path) -> None:
+    """Build preferences in ``folder``, with the endpoint at ``url``."""
+    from data_builders.preference import PREFERENCE
+    from data_builders.prompted.launching import launch
+
+    launch(PREFERENCE["rlaif_v"], out=folder, inputs=[scenes], teacher=url, model="m", concurrency=4)
+
+
+def start(url: str, folder: Path, *scenes: Path) -> subprocess.Popen[bytes]:
     """A process that builds."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.Popen([sys.executable, __file__, url, str(folder)], env=environment)
+    return subprocess.Popen([sys.executable, __file__, url, str(folder), *map(str, scenes)], env=environment)
 
 
 def kill_and_go_on(
-    url: str, folder: Path, kills: int, asked: Callable[[], int], requests: int, seed: int
+    url: str,
+    folder: Path,
+    kills: int,
+    asked: Callable[[], int],
+    requests: int,
+    seed: int,
+    scenes: Sequence[Path] = (),
 ) -> tuple[int, int]:
     """Kill a build ``kills`` times, each soon after a random number of requests, then let it finish.
 
@@ -62,6 +77,7 @@ def kill_and_go_on(
         asked: how many requests the endpoint has seen.
         requests: of a whole build.
         seed: of the moments.
+        scenes: of a preference build.
 
     Returns:
         How often the build was killed before it was finished, and the requests that the endpoint saw.
@@ -69,7 +85,7 @@ def kill_and_go_on(
     chance, before, struck = random.Random(seed), asked(), 0
     moments = sorted(chance.uniform(0, requests) for _ in range(kills))
     for moment in moments:
-        process = start(url, folder)
+        process = start(url, folder, *scenes)
         while process.poll() is None and asked() - before < moment:
             time.sleep(0.002)
         time.sleep(chance.uniform(0, 0.03))
@@ -77,9 +93,9 @@ def kill_and_go_on(
             process.send_signal(signal.SIGKILL)
             struck += 1
         process.wait()
-    assert start(url, folder).wait() == 0
+    assert start(url, folder, *scenes).wait() == 0
     return struck, asked() - before
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]))
+    (prefer if sys.argv[3:] else main)(sys.argv[1], *map(Path, sys.argv[2:]))
