@@ -6,14 +6,14 @@ A model that is trained on pairs learns their lengths before anything else where
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from data_builders.teachers.building import RECORDS
 from data_builders.teachers.journal import write_rows
-from mmtune.records import Preference, parse_preference, preference_to_json
+from mmtune.records import Preference, parse_preference
 
 BALANCED, LENGTHS = "balanced.jsonl", "lengths.json"
 MOST_OF_A_UNIT = 2
@@ -34,50 +34,60 @@ class Lengths:
     rejected_words: float
 
 
-def lengths(pairs: Sequence[Preference]) -> Lengths:
+class Measured(NamedTuple):
+    """What of a pair the balance depends on."""
+
+    unit: str
+    chosen_words: int
+    rejected_words: int
+    margin: float
+
+    @classmethod
+    def of(cls, pair: Preference) -> Measured:
+        """A pair's unit is ``meta["unit"]``, else its own id."""
+        unit = str(pair.meta.get("unit", pair.id))
+        return cls(unit, len(pair.chosen.split()), len(pair.rejected.split()), pair.margin or 0.0)
+
+
+def lengths(pairs: Sequence[Measured]) -> Lengths:
     """The mean lengths of both sides; zeros where there are no pairs."""
     count = max(1, len(pairs))
-    chosen = sum(_words(pair.chosen) for pair in pairs) / count
-    return Lengths(len(pairs), chosen, sum(_words(pair.rejected) for pair in pairs) / count)
+    chosen = sum(pair.chosen_words for pair in pairs) / count
+    return Lengths(len(pairs), chosen, sum(pair.rejected_words for pair in pairs) / count)
 
 
 def balanced(
-    pairs: Sequence[Preference], most: int = MOST_OF_A_UNIT, tolerance: float = TOLERANCE
-) -> list[Preference]:
-    """A selection whose mean lengths differ by ``tolerance`` at most, where there is one of any size.
+    pairs: Sequence[Measured], most: int = MOST_OF_A_UNIT, tolerance: float = TOLERANCE
+) -> list[int]:
+    """The places of pairs whose mean lengths differ by ``tolerance`` at most, as far as that can be.
 
-    First, of each unit (``meta["unit"]``, else the pair's own id) those ``most`` pairs that bring the sum of
-    differences so far nearest to zero, of equal ones those with the greater margin. Then, as long as the
-    means still differ, the pair goes that brings them nearest to each other.
+    First, of each unit those ``most`` pairs that bring the sum of differences so far nearest to zero, of
+    equal ones those with the greater margin. Then, as long as the means still differ, the pair goes that
+    brings them nearest to each other. Where all pairs lean to one side, the one that leans least is left.
 
     Args:
         pairs: in an order that decides ties.
         most: pairs of a unit that are kept.
         tolerance: share of the rejected answers' mean length.
-
-    Returns:
-        The selection in the order of the input; where all pairs lean to one side, those that lean least.
     """
     units: dict[str, list[int]] = {}
     for place, pair in enumerate(pairs):
-        units.setdefault(str(pair.meta.get("unit", pair.id)), []).append(place)
-    leans = [_words(pair.chosen) - _words(pair.rejected) for pair in pairs]
+        units.setdefault(pair.unit, []).append(place)
+    leans = [pair.chosen_words - pair.rejected_words for pair in pairs]
     kept: list[int] = []
     total = 0
     for places in units.values():
         left = list(places)
         for _ in range(min(most, len(left))):
-            best = min(
-                left, key=lambda place: (abs(total + leans[place]), -(pairs[place].margin or 0.0), place)
-            )
+            best = min(left, key=lambda place: (abs(total + leans[place]), -pairs[place].margin, place))
             left.remove(best)
             kept.append(best)
             total += leans[best]
-    words = [_words(pair.rejected) for pair in pairs]
+    words = [pair.rejected_words for pair in pairs]
     chosen, before = sorted(kept), 0
     while len(chosen) != before:  # the last one dropped may have tipped the sum over
         before, chosen = len(chosen), _without_the_most_leaning(chosen, leans, words, tolerance)
-    return [pairs[place] for place in chosen]
+    return chosen
 
 
 def _without_the_most_leaning(
@@ -111,14 +121,16 @@ def _without_the_most_leaning(
 
 def balance_file(folder: Path) -> Mapping[str, int]:
     """Write ``balanced.jsonl`` beside a build's ``records.jsonl``, and ``lengths.json`` with both means."""
-    rows = (json.loads(line) for line in (folder / RECORDS).open(encoding="utf-8"))
-    pairs = [parse_preference(row, index) for index, row in enumerate(rows)]
-    chosen = balanced(pairs)
-    write_rows(folder / BALANCED, map(preference_to_json, chosen))
-    told: dict[str, Any] = {"all": asdict(lengths(pairs)), "balanced": asdict(lengths(chosen))}
+
+    def rows() -> Iterator[dict[str, Any]]:
+        with (folder / RECORDS).open(encoding="utf-8") as lines:
+            yield from map(json.loads, lines)
+
+    pairs = [Measured.of(parse_preference(row, index)) for index, row in enumerate(rows())]
+    places = balanced(pairs)
+    chosen = set(places)
+    write_rows(folder / BALANCED, (row for place, row in enumerate(rows()) if place in chosen))
+    kept = [pairs[place] for place in places]
+    told = {"all": asdict(lengths(pairs)), "balanced": asdict(lengths(kept))}
     write_rows(folder / LENGTHS, iter([told]))
-    return {"balanced pairs": len(chosen)}
-
-
-def _words(text: str) -> int:
-    return len(text.split())
+    return {"balanced pairs": len(places)}

@@ -8,6 +8,7 @@ from contextlib import aclosing
 from typing import Any
 
 from data_builders.teachers.base import Answer, Request, Requests, Teacher, stream
+from data_builders.teachers.ledger import BudgetError
 
 
 class Routed:
@@ -31,9 +32,14 @@ class Routed:
         """As ``Teacher.ask``; both work at the same time.
 
         Each takes its own requests out of the stream as it can, so that a slow one holds up no more than
-        what it is asked itself.
+        what it is asked itself. Where the budget is spent for one of them, the other gets no new requests,
+        and what it has under way is handed on.
+
+        Raises:
+            UserError: whatever one of them raises.
         """
         answers: asyncio.Queue[Answer | Exception | None] = asyncio.Queue()
+        spent: BudgetError | None = None
         queues: list[asyncio.Queue[Request | None]] = [asyncio.Queue(), asyncio.Queue()]
 
         async def deal() -> None:
@@ -46,7 +52,7 @@ class Routed:
                 queue.put_nowait(None)
 
         async def own(queue: asyncio.Queue[Request | None]) -> AsyncIterator[Request]:
-            while (request := await queue.get()) is not None:
+            while (request := await queue.get()) is not None and spent is None:
                 yield request
 
         async def pump(teacher: Any, queue: asyncio.Queue[Request | None]) -> None:
@@ -65,12 +71,18 @@ class Routed:
             ended = 0
             while ended < len(queues):
                 answer = await answers.get()
-                if isinstance(answer, Exception):
+                if isinstance(answer, BudgetError):
+                    spent = answer
+                    for queue in queues:
+                        queue.put_nowait(None)
+                elif isinstance(answer, Exception):
                     raise answer
-                if answer is None:
+                if answer is None or answer is spent:
                     ended += 1
-                else:
+                elif not isinstance(answer, Exception):
                     yield answer
+            if spent is not None:
+                raise spent
         finally:
             for task in tasks:
                 task.cancel()

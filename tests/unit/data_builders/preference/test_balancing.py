@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data_builders.preference.balancing import balanced, lengths
+from data_builders.preference import balancing
+from data_builders.preference.balancing import Lengths, Measured
 from mmtune.records import Preference, Turn
 
 
@@ -14,6 +15,14 @@ def pair(name: str, chosen: int, rejected: int, unit: str = "", margin: float = 
     return Preference(
         name, (Turn("user", "?"),), " ".join("a" * chosen), " ".join("b" * rejected), (), meta, (), (), margin
     )
+
+
+def balanced(pairs: list[Preference], most: int = 2) -> list[Preference]:
+    return [pairs[place] for place in balancing.balanced([Measured.of(one) for one in pairs], most)]
+
+
+def lengths(pairs: list[Preference]) -> Lengths:
+    return balancing.lengths([Measured.of(one) for one in pairs])
 
 
 def test_pairs_that_lean_the_same_way_are_dropped_until_the_means_meet() -> None:

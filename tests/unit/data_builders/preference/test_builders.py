@@ -24,6 +24,7 @@ from data_builders.prompted.prompts import Prompts
 from data_builders.prompted.run import dry_run, run
 from data_builders.scenes import Scene, write_scenes
 from data_builders.teachers.base import Failure, Message, Reply, Request, UnusableError
+from data_builders.teachers.ledger import BudgetError
 from data_builders.teachers.routed import Routed
 from data_builders.teachers.rules import Rule, Rules
 from mmtune.errors import UserError
@@ -38,7 +39,8 @@ from mmtune.records import (
 )
 from tests.endpoints import Server, serve
 
-WITH_ANSWERS = [name for name in PREFERENCE if name not in ("povid_teacher", "povid_noised")]
+ASKED = [name for name in PREFERENCE if name not in ("videosavi", "povid_noised")]
+"""Those that put a record's own question."""
 
 
 def kit_of(drawn: Path, **options: Any) -> Kit:
@@ -93,10 +95,8 @@ def test_pairs_with_provenance_whose_chosen_answer_is_not_refuted(
     assert verify(pairs[0], {}) == [f"there is no scene {pairs[0].meta['scene']!r}"]
 
 
-@pytest.mark.parametrize("name", [*WITH_ANSWERS, "povid_teacher"])
+@pytest.mark.parametrize("name", ASKED)
 def test_questions_of_records_are_kept(name: str, sources: list[Source], tmp_path: Path, drawn: Path):
-    if name == "videosavi":
-        pytest.skip("it asks itself")
     pairs, _, _ = built(name, sources[:6], tmp_path, drawn)
     firsts = {source.id: source.the_record().turns[0] for source in sources}
     for pair in pairs:
@@ -383,6 +383,33 @@ def test_routed_teachers_answer_what_is_theirs_and_raise_what_they_raise():
 
     with pytest.raises(UserError, match="endpoint is down"):
         asyncio.run(through(Routed(writer, Down({}), frozenset({"judge"}))))
+
+
+def test_what_is_under_way_is_handed_on_where_the_budget_is_spent():
+    paid: list[Any] = []
+
+    class Spent(Rules):
+        async def ask(self, requests: Any) -> Any:
+            async for _ in requests:
+                raise BudgetError("the budget is spent")
+                yield
+
+    class Slow(Rules):
+        async def ask(self, requests: Any) -> Any:
+            async for request in requests:
+                paid.append(request.id)
+                await asyncio.sleep(0.1)
+                yield Reply(request.id, "late")
+
+    async def through() -> None:
+        requests = [Request(f"{kind}{n}", (), kind=kind) for n in range(3) for kind in ("write", "judge")]
+        async for answer in Routed(Slow({}), Spent({}), frozenset({"judge"})).ask(requests):
+            got.append(answer.id)
+
+    got: list[str] = []
+    with pytest.raises(BudgetError):
+        asyncio.run(through())
+    assert got == paid == ["write0"]
 
 
 def test_settings_are_for_those_that_have_them(captioned: list[Scene], tmp_path: Path):
