@@ -112,6 +112,11 @@ def facts_for(source: Source, pictures: Sequence[Picture]) -> dict[str, Any]:
     return {"facts": known(source.scene, seen=bool(pictures)), "scene": source.scene}
 
 
+def answering(facts: Mapping[str, Any], pictures: Sequence[Picture]) -> dict[str, Any]:
+    """The facts for who answers: one that sees the images is told nothing that their user would not say."""
+    return {**facts, "facts": "" if pictures else facts["facts"]}
+
+
 def candidate(text: str) -> str:
     """An answer that may become data.
 
@@ -131,7 +136,7 @@ def candidate_requests(kit: Kit, facts: Mapping[str, Any], pictures: tuple[Pictu
     count = int(kit.option("candidates", CANDIDATES))
     if count < 2:
         raise UserError(f"{count} candidates cannot be compared", "--candidates", "give 2 or more")
-    asked = kit.request("candidate", facts, accept=candidate, pictures=pictures)
+    asked = kit.request("candidate", answering(facts, pictures), accept=candidate, pictures=pictures)
     warm = float(kit.option("temperature", TEMPERATURE))
     first = kit.seed * 1000 + 1
     return [

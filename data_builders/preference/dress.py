@@ -9,6 +9,7 @@ from typing import Any
 from data_builders.preference import offline
 from data_builders.preference.asking import (
     PROMPTS,
+    answering,
     candidate,
     draws_of,
     facts_for,
@@ -73,7 +74,7 @@ def steps(source: Source, kit: Kit) -> Steps:
     prompt = prompt_of(source, instruction=instruction)
     question = question_in(prompt)
     facts = {**facts_for(source, pictures), "question": question}
-    first = kit.request("candidate", facts, accept=candidate, pictures=pictures)
+    first = kit.request("candidate", answering(facts, pictures), accept=candidate, pictures=pictures)
     seed = kit.seed * 1000 + 1
     (reply,) = yield [replace(first, settings=replace(kit.settings, seed=seed))]
     answer = candidate(reply.text)
@@ -84,7 +85,7 @@ def steps(source: Source, kit: Kit) -> Steps:
     for round_ in range(1, ROUNDS + 1):
         if feedback.score == _BEST:
             break
-        asked = {**facts, "answer": answer, "suggestion": feedback.suggestion}
+        asked = {**answering(facts, pictures), "answer": answer, "suggestion": feedback.suggestion}
         (reply,) = yield [kit.request("dress_refine", asked, accept=candidate, pictures=pictures)]
         refined = candidate(reply.text)
         if refined.split() == answer.split():

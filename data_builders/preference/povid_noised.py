@@ -5,6 +5,7 @@ from __future__ import annotations
 from data_builders.preference import offline
 from data_builders.preference.asking import (
     PROMPTS,
+    answering,
     candidate,
     facts_for,
     pair_row,
@@ -42,7 +43,7 @@ def steps(source: Source, kit: Kit) -> Steps:
         return Built(
             (), (rejection(source, f"what is to be the truth is untrue: {'; '.join(reasons)}", answer),)
         )
-    facts = {**facts_for(source, pictures), "question": question, "facts": ""}
+    facts = answering({**facts_for(source, pictures), "question": question}, pictures)
     (reply,) = yield [kit.request("candidate", facts, accept=candidate, pictures=pictures)]
     said = candidate(reply.text)
     edits = refuted(source, question, said)

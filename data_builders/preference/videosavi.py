@@ -6,6 +6,7 @@ from data_builders.preference import offline
 from data_builders.preference.asking import (
     PROMPTS,
     SAME,
+    answering,
     candidate_requests,
     different,
     facts_for,
@@ -51,7 +52,13 @@ def steps(source: Source, kit: Kit) -> Steps:
     facts = {**facts_for(source, pictures), "frames": frames, "most": QUESTIONS}
     schema = record_of(questions=array(TEXT, 1, QUESTIONS))
     (reply,) = yield [
-        kit.request("videosavi_questions", facts, accept=read_questions, schema=schema, pictures=pictures)
+        kit.request(
+            "videosavi_questions",
+            answering(facts, pictures),
+            accept=read_questions,
+            schema=schema,
+            pictures=pictures,
+        )
     ]
     rows, rejected = [], list[Rejection]()
     for place, question in enumerate(read_questions(reply.text), start=1):

@@ -131,13 +131,7 @@ def read_pair(row: Any, index: int) -> Preference:
     )
     found = row.get("org_infos")
     infos: dict[str, Any] = found if isinstance(found, dict) else {}
-    judged: dict[str, dict[str, str]] = {"chosen": {}, "rejected": {}}
-    scores = infos.get("scores") if isinstance(infos.get("scores"), dict) else {}
-    for side in judged:
-        labels = scores.get(side, {}).get("judge", {}) if isinstance(scores.get(side), dict) else {}
-        judged[side] = (
-            {str(claim): str(label) for claim, label in labels.items()} if isinstance(labels, dict) else {}
-        )
+    judged = {side: _labels(infos.get("scores"), side) for side in ("chosen", "rejected")}
     better, worse = (
         sum(map(_one, judged[side].values())) - len(judged[side]) for side in ("chosen", "rejected")
     )
@@ -155,6 +149,13 @@ def read_pair(row: Any, index: int) -> Preference:
         float(better - worse),
     )
     return sound(pair, index)
+
+
+def _labels(scores: Any, side: str) -> dict[str, str]:
+    """Claim -> label of one side, as far as the row has them."""
+    judged = scores.get(side) if isinstance(scores, dict) else None
+    labels = judged.get("judge") if isinstance(judged, dict) else None
+    return {str(claim): str(label) for claim, label in labels.items()} if isinstance(labels, dict) else {}
 
 
 def _one(label: str) -> int:

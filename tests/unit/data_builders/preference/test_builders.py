@@ -43,6 +43,9 @@ ASKED = [name for name in PREFERENCE if name not in ("videosavi", "povid_noised"
 """Those that put a record's own question."""
 
 
+ANSWERING = ("candidate", "dress_refine", "videosavi_questions")
+
+
 def kit_of(drawn: Path, **options: Any) -> Kit:
     return Kit(Prompts(None, PROMPTS), image_root=drawn, options=options)
 
@@ -133,6 +136,10 @@ def test_a_dry_run_counts_and_every_prompt_is_used(bare: list[Source], tmp_path:
         estimate = dry_run(builder, bare, kit_of(drawn))
         assert 0 < estimate.requests <= len(rules.asked)
         assert all(request.messages[-1].images for request in rules.asked if request.kind != "rlaif_v_divide")
+        # Who sees the images and answers is not told what is annotated; who judges is.
+        for request in rules.asked:
+            told = "What is known" in " ".join(message.text for message in request.messages)
+            assert told == (request.kind not in (*ANSWERING, "rlaif_v_divide")), request.kind
     assert asked == {path.stem for path in PROMPTS.glob("*.md")}
 
 
