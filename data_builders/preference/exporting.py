@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from data_builders.builders import Built
 from data_builders.preference import parquet
 from data_builders.preference.formats import FORMATS, Format
-from data_builders.problems import Problem, Problems
+from data_builders.problems import Problems, problem_of
+from data_builders.rows import iter_rows
 from mmtune.errors import RecordError, UserError, unknown
-from mmtune.records import Preference, iter_rows, write_rows
+from mmtune.records import Preference, write_rows
 
 
 def read_format(
@@ -33,14 +34,22 @@ def read_format(
     form = _format(name)
     if form.read is None:
         raise UserError(f"{name} does not keep the rejected answers, so it cannot be read", "--from")
-    rows: Iterator[tuple[int, Any]] = iter_rows(path)
     if path.suffix == ".parquet":
-        rows = parquet.read_rows(path, form.embeds, unpack)
-    for index, row in rows:
+        for index, value in parquet.read_rows(path, form.embeds, unpack):
+            yield index, _read(form.read, value, index)
+        return
+    for row in iter_rows(path):
         try:
-            yield index, form.read(row, index)
+            yield row.number, _read(form.read, row.value(), row.number)
         except RecordError as error:
-            yield index, error
+            yield row.number, error
+
+
+def _read(read: Callable[[Any, int], Preference], value: Any, index: int) -> Preference | RecordError:
+    try:
+        return read(value, index)
+    except RecordError as error:
+        return error
 
 
 def export(
@@ -102,9 +111,9 @@ def _rows(
                 row = parquet.embedded(row, form.embeds, image_root)
             yield row
         except RecordError as error:
-            problems(Problem(f"row {index}, {error.record_id}", error.reason))
+            problems(problem_of(error, index))
         except UserError as error:
-            problems(Problem(f"row {index}", str(error).rstrip(".")))
+            problems(problem_of(error, index, pair.id if isinstance(pair, Preference) else "?"))
 
 
 def _format(name: str) -> Format:

@@ -153,14 +153,16 @@ def build(
     names: Names = "exhaustive",
     noise_step: int | None = None,
     image_root: Path | None = None,
+    unpack: Path | None = None,
     reader: str | None = None,
     exhaustive: str | None = None,
     licence: str = "",
     limit: int | None = None,
     workers: int = 1,
+    engine: str | None = None,
     progress: Progress | None = None,
 ) -> Built:
-    """Write the pairs of all scenes; ``inputs`` and what follows ``image_root`` as for programs.
+    """Write the pairs of all scenes.
 
     Args:
         out: the pairs (``.json`` or ``.jsonl``). What was left out goes to ``OUT.problems.jsonl``, noised
@@ -172,35 +174,38 @@ def build(
         names: as in ``Settings``.
         noise_step: as in ``Settings``; needs ``image_root``.
         image_root: folder of the images, which must then be there.
+        unpack: folder to write the images to that are inside the annotations (shards, parquet).
         reader: the annotation's format; None finds it out.
         exhaustive: classes of which every instance is annotated, with commas between.
         licence: of scenes whose annotation states none.
         limit: scenes to read at most.
         workers: processes.
+        engine: where the scenes are worked on, out of ``data_builders.engines``.
         progress: called with the scenes done so far, twice.
 
     Raises:
         UserError: if nothing can be read, not one pair came out, or a file cannot be written.
     """
-    settings = Settings(seed, edits, facts, names, noise_step)
+    settings, run_on = Settings(seed, edits, facts, names, noise_step), get_engine(engine, workers)
+    pictures = image_root or unpack
     copies = None
     if noise_step is not None:
-        if image_root is None:
+        if pictures is None:
             raise UserError("noise goes over copies of the images", "--image-root", "say where they are")
         copies = out.with_name(f"{out.stem}-noised")
         copies.mkdir(parents=True, exist_ok=True)
-    annotations = Annotations(tuple(inputs), image_root, reader, claimed_classes(exhaustive), licence, limit)
+    claimed = claimed_classes(exhaustive)
+    annotations = Annotations(tuple(inputs), image_root, reader, claimed, licence, limit, unpack)
     noted = out.with_name(f"{out.name}.problems.jsonl")
     noted.unlink(missing_ok=True)
     counts = dict.fromkeys(("scenes", "pairs", *KINDS), 0)
     with Problems(noted) as problems:
         scenes = sound_scenes(annotations, problems)
         blocks = iter(lambda: list(islice(scenes, BLOCK)), [])
-        work = partial(_work, settings, image_root, copies)
-        engine = get_engine("local" if workers == 1 else "processes", workers)
+        work = partial(_work, settings, pictures, copies)
 
         def pairs() -> Iterator[Preference]:
-            for done in engine.map(work, blocks):
+            for done in run_on.map(work, blocks):
                 counts["scenes"] += done.scenes
                 for problem in done.problems:
                     problems(problem)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from data_builders.preference import povid
 from data_builders.preference.asking import question_in
 from data_builders.preference.spans import Span, check_spans, replaced
 from data_builders.preference.statements import KINDS, evidence, say, truth
-from data_builders.problems import Problem, Problems
+from data_builders.problems import Problem, Problems, problem_of
 from data_builders.programs.inputs import Annotations, sound_scenes
 from data_builders.programs.view import View
 from data_builders.prompted.claims import check_answer
@@ -66,10 +67,10 @@ def verify_file(records: Path, annotations: Annotations) -> Built:
     for row, pair in iter_preferences(records):
         checked += 1
         if isinstance(pair, RecordError):
-            problems(Problem(f"row {row}", pair.reason, str(records)))
+            problems(replace(problem_of(pair, row), source=str(records)))
             continue
         for reason in verify(pair, scenes):
-            problems(Problem(f"row {row}, pair {pair.id}", reason, str(records)))
+            problems(Problem(row, reason, str(records), pair.id))
     if not checked:
         raise UserError("The file holds no pairs", str(records))
     return Built({"records": checked, "problems": len(problems)}, problems.summary())

@@ -261,7 +261,7 @@ def test_a_parquet_file_has_the_images_and_gives_them_back(file: Path):
     done = export(file, out, "rlaifv", image_root=file.parent)
     assert done.counts == {"pairs": 1}
     rows = [json.loads(line) for line in Path(f"{out}.problems.jsonl").read_text().splitlines()]
-    assert [row["row"] for row in rows] == ["row 1", "row 2, two", "row 3, half"]
+    assert [(row["row"], row["id"]) for row in rows] == [(1, "lost"), (2, "two"), (3, "half")]
     assert "gone.png" in rows[0]["reason"] and "exactly one image" in rows[1]["reason"]
     (row,) = read_table(out).to_pylist()
     assert list(row) == list(ROWS["rlaifv"])
