@@ -14,20 +14,11 @@ from mmtune.models.vision import build_vision
 from tests.tiny_projectors import NAMES, tiny_projector
 
 DEVICE = "cuda:0"
-
-
-def _pretends() -> bool:
-    """PyTorch 2.8 that is built for GPUs asks the driver even for a tensor that is not there."""
-    try:
-        with FakeTensorMode():
-            torch.arange(2, device=DEVICE) + torch.zeros(2, device=DEVICE)
-    except RuntimeError:
-        return False
-    return True
-
-
-pytestmark = pytest.mark.skipif(not _pretends(), reason="this PyTorch wants a driver for its fake tensors")
 GRID = Grid(4, 5)
+
+# PyTorch 2.8 that is built for GPUs asks the driver even for tensors that only pretend to be on one.
+_ASKS = torch.__version__.startswith("2.8.") and torch.version.cuda and not torch.cuda.is_available()
+pytestmark = pytest.mark.skipif(bool(_ASKS), reason="this PyTorch wants a driver for its fake tensors")
 
 
 def moved(module: nn.Module, mode: FakeTensorMode) -> nn.Module:
