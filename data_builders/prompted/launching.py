@@ -23,7 +23,7 @@ from data_builders.teachers.batch_files import BatchFiles
 from data_builders.teachers.building import FAILURES
 from data_builders.teachers.building import Report as Outcome
 from data_builders.teachers.cache import Cached, ReplyStore
-from data_builders.teachers.ledger import Ledger, Price
+from data_builders.teachers.ledger import Ledger, Price, price_of
 from data_builders.teachers.naming import Calls, teacher_named
 from data_builders.teachers.routed import Routed
 from data_builders.teachers.rules import Rules
@@ -120,7 +120,7 @@ def launch(
         UserError: for settings that do not go together, and as ``data_builders.prompted.run.run``.
     """
     builder = _builder(name)
-    price = _price(price_in, price_out)
+    price = price_of(price_in, price_out)
     options = _options(builder, candidates=candidates, noise_step=noise_step)
     if temperature is not None and "candidates" in builder.takes:
         options["temperature"] = temperature
@@ -248,14 +248,6 @@ def _unknown_scene(record: Record) -> Scene:
     image = next((image for image in record.images if not image.is_video), None)
     licence = record.meta.get("licence")
     return Scene(record.id, image, 0, 0, licence=licence if isinstance(licence, str) else "")
-
-
-def _price(price_in: float | None, price_out: float | None) -> Price | None:
-    if price_in is None and price_out is None:
-        return None
-    if price_in is None or price_out is None:
-        raise UserError("only one of two prices is given", "--price-in, --price-out", "give both")
-    return Price(price_in, price_out)
 
 
 def _estimated(

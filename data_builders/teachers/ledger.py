@@ -51,6 +51,19 @@ class Price:
         return (usage.prompt_tokens * self.prompt + usage.completion_tokens * self.completion) / 1e6
 
 
+def price_of(price_in: float | None, price_out: float | None) -> Price | None:
+    """The price that two settings give, None where both are left out.
+
+    Raises:
+        UserError: if only one of them is given, or one is negative.
+    """
+    if price_in is None and price_out is None:
+        return None
+    if price_in is None or price_out is None:
+        raise UserError("only one of two prices is given", "--price-in, --price-out", "give both")
+    return Price(price_in, price_out)
+
+
 def estimate(request: Request) -> Usage:
     """Tokens of the prompt, roughly, and of the longest answer that is allowed.
 

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from data_builders.teachers.base import Settings, Teacher
-from data_builders.teachers.batch_files import BatchFiles
 from data_builders.teachers.cache import Cached, ReplyStore
-from data_builders.teachers.ledger import Ledger, Price
+from data_builders.teachers.ledger import Ledger, Price, price_of
+from data_builders.teachers.naming import Calls, teacher_named
 from data_builders.teachers.rules import Rule, Rules
-from mmtune.errors import UserError
 
 LEDGER, CACHE, BATCHES = "ledger.sqlite", "replies.sqlite", "batches"
 
@@ -56,8 +55,7 @@ class Hiring:
     cache: Path | None = None
 
     def __post_init__(self) -> None:
-        if (self.price_in is None) != (self.price_out is None):
-            raise UserError("only one of two prices is given", "--price-in, --price-out", "give both")
+        price_of(self.price_in, self.price_out)
 
     @property
     def settings(self) -> Settings:
@@ -67,9 +65,7 @@ class Hiring:
     @property
     def price(self) -> Price | None:
         """Of the endpoint, where it is known."""
-        if self.price_in is None or self.price_out is None:
-            return None
-        return Price(self.price_in, self.price_out)
+        return price_of(self.price_in, self.price_out)
 
 
 @contextmanager
@@ -87,7 +83,17 @@ def hired(hiring: Hiring, folder: Path, rules: Mapping[str, Rule]) -> Iterator[T
     folder.mkdir(parents=True, exist_ok=True)
     ledger = Ledger(folder / LEDGER, hiring.price, hiring.max_budget)
     try:
-        teacher = _teacher(hiring, folder, rules, ledger)
+        calls = Calls(
+            ledger,
+            hiring.concurrency,
+            hiring.requests_per_minute,
+            hiring.tokens_per_minute,
+            hiring.key_variable,
+        )
+        batches = folder / BATCHES
+        teacher = teacher_named(
+            hiring.teacher, hiring.model, "--teacher-model", rules=rules, batches=batches, calls=calls
+        )
         if isinstance(teacher, Rules):
             yield teacher
             return
@@ -98,33 +104,3 @@ def hired(hiring: Hiring, folder: Path, rules: Mapping[str, Rule]) -> Iterator[T
             store.close()
     finally:
         ledger.close()
-
-
-def _teacher(hiring: Hiring, folder: Path, rules: Mapping[str, Rule], ledger: Ledger) -> Teacher:
-    if hiring.teacher == "rules":
-        return Rules(rules)
-    if hiring.teacher == "batch":
-        return BatchFiles(folder / BATCHES, _named(hiring.model))
-    if hiring.teacher.startswith(("http://", "https://")):
-        from data_builders.teachers.openai_compatible import Endpoint, OpenAICompatible
-
-        endpoint = Endpoint(
-            hiring.teacher,
-            _named(hiring.model),
-            hiring.key_variable,
-            hiring.concurrency,
-            hiring.requests_per_minute,
-            hiring.tokens_per_minute,
-        )
-        return OpenAICompatible(endpoint, ledger)
-    from data_builders.teachers.local import LocalModel
-
-    return LocalModel.from_checkpoint(Path(hiring.teacher), batch_size=hiring.concurrency)
-
-
-def _named(model: str | None) -> str:
-    if not model:
-        raise UserError(
-            "the teacher's model is not named", "--teacher-model", "give its name as the endpoint has it"
-        )
-    return model

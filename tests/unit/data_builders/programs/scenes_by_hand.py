@@ -56,3 +56,12 @@ def asked(name: str, *scenes: Scene, seeds: int = 12, **settings: Any) -> list[A
         program = PROGRAMS[name]
         found += ask(program, views, stream(chosen, program, *(one.id for one in scenes)), chosen)
     return found
+
+
+FAR, MIDDLE, NEAR = (5, 5, 30, 30), (40, 40, 60, 60), (70, 70, 95, 95)
+LAYERS = scene(
+    thing("a", "dog", FAR, depth=0, masked=True),
+    thing("b", "cat", MIDDLE, depth=1, masked=True),
+    thing("c", "bus", NEAR, depth=2, masked=True),
+    exhaustive=("dog", "cat", "bus"),
+)
