@@ -24,5 +24,5 @@ case "$tier" in
     *) stop "there is no test tier $tier; the tiers are unit, recipe, reference and server." ;;
 esac
 
-exec "$VENV/bin/python" -m pytest "${tests[@]}" --no-header --durations=15 -n "${TEST_PROCESSES:-2}" \
+exec "$VENV/bin/python" -m pytest "${tests[@]}" --no-header --durations=15 -n "${TEST_PROCESSES:-2}" --dist worksteal \
     ${coverage[@]+"${coverage[@]}"} "$@"
