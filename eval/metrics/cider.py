@@ -6,23 +6,10 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from eval.metrics.word_tokens import word_tokens
-
 _ORDERS = 4
 _SIGMA = 6.0
 _SCALE = 10.0
-_MARKS = frozenset("'`.?!,:-;\"‘’“”") | {"--", "..."}
-_BRACKETS = {"(": "-lrb-", ")": "-rrb-", "[": "-lsb-", "]": "-rsb-", "{": "-lcb-", "}": "-rcb-"}
-
 Ngram = tuple[str, ...]
-
-
-def caption_words(caption: str) -> list[str]:
-    """Lower-case words without punctuation, close to what the PTB tokeniser of COCO's script leaves.
-
-    Brackets stay, under the names that it gives them.
-    """
-    return [_BRACKETS.get(word, word) for word in word_tokens(caption.lower()) if word not in _MARKS]
 
 
 class CiderD:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 _NEGATIVE_WORDS = ("No", "not", "no")
 _WORD = re.compile(r"[^\W\d_]+")
@@ -89,6 +89,71 @@ def confusion_scores(tp: float, fp: float, tn: float, fn: float) -> dict[str, fl
         "f1": f1,
         "yes_ratio": _ratio(tp + fp, total),
     }
+
+
+MME_PERCEPTION = (
+    "existence",
+    "count",
+    "position",
+    "color",
+    "posters",
+    "celebrity",
+    "scene",
+    "landmark",
+    "artwork",
+    "OCR",
+)
+MME_COGNITION = ("commonsense_reasoning", "numerical_calculation", "text_translation", "code_reasoning")
+
+
+def mme_task_scores(pairs: Iterable[Sequence[tuple[str, str]]]) -> dict[str, float | None]:
+    """MME's figures of one sub-task.
+
+    Args:
+        pairs: for each image its two questions, each as (label, reply); a reply as in the answer file's
+            line, its line break included where there is one.
+
+    Returns:
+        score (100 times acc + acc+; 0..200), acc (share of questions), acc_plus (share of images with both
+        right), precision and recall over the replies that are yes or no (None where there is none, on which
+        the original stops or gives 0), other_num, and the four counts.
+
+    Source: eval_tool/calculation.py of MME.
+    """
+    images = [[(label.strip().lower(), parse_mme(reply)) for label, reply in pair] for pair in pairs]
+    said = [both for pair in images for both in pair]
+    tp, fn, tn, fp = (
+        float(sum(both == wanted for both in said))
+        for wanted in (("yes", "yes"), ("yes", "no"), ("no", "no"), ("no", "yes"))
+    )
+    acc = _ratio(tp + tn, len(said))
+    acc_plus = _ratio(sum(all(label == reply for label, reply in pair) for pair in images), len(images))
+    scores = confusion_scores(tp, fp, tn, fn)
+    return {
+        "score": None if acc is None or acc_plus is None else 100 * (acc + acc_plus),
+        "acc": acc,
+        "acc_plus": acc_plus,
+        "precision": scores["precision"],
+        "recall": scores["recall"],
+        "other_num": float(sum(reply == "other" for _, reply in said)),
+        "TP": tp,
+        "FN": fn,
+        "TN": tn,
+        "FP": fp,
+    }
+
+
+def mme_totals(scores: Mapping[str, float | None]) -> dict[str, float | None]:
+    """Perception (at most 2000) and Cognition (at most 800): sums of the sub-tasks' scores.
+
+    A sum is None where one of its sub-tasks is missing, since it could not be told from a low one.
+    """
+    totals: dict[str, float | None] = {}
+    for name, tasks in (("perception", MME_PERCEPTION), ("cognition", MME_COGNITION)):
+        found = [scores.get(task) for task in tasks]
+        known = [value for value in found if value is not None]
+        totals[name] = sum(known) if len(known) == len(found) else None
+    return totals
 
 
 def _ratio(part: float, whole: float) -> float | None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from eval.metrics.chair import Chair
-from eval.metrics.cider import CiderD, caption_words
+from eval.metrics.cider import CiderD
 from eval.metrics.intervals import Array, Totals, ratio
+from eval.metrics.ptb import caption_words
 from eval.tasks.base import Counts, Item
 from eval.tasks.coco import CocoImage
 from eval.tasks.descriptions import DescriptionTask
