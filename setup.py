@@ -34,6 +34,7 @@ DATA = [f"**/*.{suffix}" for suffix in SUFFIXES]
 EXTRAS = {
     "deepspeed": ["deepspeed>=0.18"],
     "demo": ["gradio>=6.0"],
+    "excel": ["openpyxl>=3.1"],
     "parquet": ["pyarrow>=18.0"],
     "teachers": ["httpx2>=2.0"],
     "ray": ["ray[data]>=2.60"],
@@ -42,6 +43,7 @@ EXTRAS = {
 EXTRAS["test"] = [
     *EXTRAS["deepspeed"],
     *EXTRAS["demo"],
+    *EXTRAS["excel"],
     *EXTRAS["parquet"],
     *EXTRAS["ray"],
     *EXTRAS["teachers"],

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from eval.asking import Ask, Waiting, chunks, plan_asks, request
 from eval.environment import hardware, versions
 from eval.predictions import Predictions
-from eval.scoring import Sampling, breakdowns, pope_mean, score_table
+from eval.scoring import Sampling, breakdowns, pope_mean, score_table, whole_table, with_joint
 from eval.tasks import Item, Task, TaskConfig, build_tasks
 from eval.tasks.official_files import write_json
 from mmtune.errors import UserError
@@ -184,6 +184,8 @@ def _task_result(
 ) -> dict[str, Any]:
     """A task's part of the results; see ``evaluate``."""
     seen, unseen, failed = kept.seen(task.name), kept.unseen(task.name), kept.failed(task.name)
+    texts = {item_id: task.submitted(text) for item_id, text in kept.texts(task.name).items()}
+    seen = with_joint(task, seen, texts)
     if len(seen) < len(items):
         log.warning("%s: the score is over %d of %d items", task.name, len(seen), len(items))
     for item_id, reason in list(failed.items())[:_FAILURES_LOGGED]:
@@ -197,7 +199,7 @@ def _task_result(
         "of": len(items),
         "complete": len(seen) == len(items),
         "limit": task.config.limit,
-        "metrics": score_table(task, seen, sampling),
+        "metrics": score_table(task, seen, sampling) | whole_table(task, seen, texts),
         "blind": score_table(task, unseen, sampling) if blind else None,
         "by": breakdowns(task, seen, unseen, sampling),
         "failed": len(failed),

@@ -31,6 +31,61 @@ class Sampling:
     seed: int = 0
 
 
+def score_answers(
+    task: Task, items: Sequence[Item], answers: Mapping[str, str], missing_is_wrong: bool = False
+) -> list[Scored]:
+    """Score the answers of an answer file, those counts included that depend on several answers.
+
+    Args:
+        task: the benchmark.
+        items: its items.
+        answers: by item id, as they stand in the file.
+        missing_is_wrong: count items without an answer as wrong; else they are left out.
+
+    Raises:
+        UserError: if items are missing and the benchmark has nothing that counts as wrong.
+    """
+    scored = []
+    for item in items:
+        if item.id in answers:
+            scored.append(Scored(item, task.score_submitted(answers[item.id], item)))
+        elif missing_is_wrong:
+            scored.append(Scored(item, task.unanswered(item)))
+    return with_joint(task, scored, answers)
+
+
+def with_joint(task: Task, scored: Sequence[Scored], answers: Mapping[str, str]) -> list[Scored]:
+    """Add the counts that depend on several answers; every item gets every count, 0 where it adds nothing.
+
+    Args:
+        task: the benchmark.
+        scored: items with their own counts.
+        answers: by item id, as they stand in an answer file.
+    """
+    joint = task.joint(answers, [one.item for one in scored])
+    if not joint:
+        return list(scored)
+    zero = dict.fromkeys((name for counts in joint.values() for name in counts), 0.0)
+    return [Scored(one.item, {**one.counts, **zero, **joint.get(one.item.id, {})}) for one in scored]
+
+
+def whole_table(
+    task: Task, scored: Sequence[Scored], answers: Mapping[str, str]
+) -> dict[str, dict[str, Any]]:
+    """Metrics that are not a function of summed counts: as ``score_table``, without intervals."""
+    items = [one.item for one in scored]
+    clusters = len({cluster(item) for item in items})
+    return {
+        name: asdict(Estimate(value, None, None, len(items), clusters))
+        for name, value in task.whole(answers, items).items()
+    }
+
+
+def cluster(item: Item) -> str:
+    """What an item is drawn with: its image, or itself where it has none."""
+    return item.image or f"item {item.id}"
+
+
 def score_table(task: Task, answers: Sequence[Scored], sampling: Sampling) -> dict[str, dict[str, Any]]:
     """metric → {value, low, high, n, clusters}; empty where nothing was answered or nothing can be scored."""
     return {name: asdict(estimate) for name, estimate in _estimates(task, answers, sampling).items()}
@@ -70,7 +125,7 @@ def pope_mean(
     images: list[str] = []
     for split, (_, scored) in splits.items():
         for one in scored:
-            images.append(one.item.image)
+            images.append(cluster(one.item))
             for of, count in names:
                 counts[f"{of}/{count}"].append(one.counts[count] if of == split else 0.0)
 
@@ -87,8 +142,9 @@ def pope_mean(
 def _estimates(task: Task, answers: Sequence[Scored], sampling: Sampling) -> dict[str, Estimate]:
     if not answers:
         return {}
-    counts = {name: [scored.counts[name] for scored in answers] for name in answers[0].counts}
-    images = [scored.item.image for scored in answers]
+    names = dict.fromkeys(name for scored in answers for name in scored.counts)
+    counts = {name: [scored.counts.get(name, 0.0) for scored in answers] for name in names}
+    images = [cluster(scored.item) for scored in answers]
     return _bootstrap(counts, task.aggregate, images, sampling, task.not_shares)
 
 

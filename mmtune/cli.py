@@ -26,6 +26,7 @@ VERBS: dict[str, str] = {
     "inspect": "mmtune.commands.inspect_recipe",
     "train": "mmtune.commands.train",
     "eval": "mmtune.commands.evaluate",
+    "score": "mmtune.commands.score",
     "chat": "mmtune.commands.chat",
     "demo": "mmtune.commands.demo",
     "data": "mmtune.commands.data",

@@ -1,4 +1,4 @@
-"""Multiple choice: how benchmarks read a letter out of a reply. A reply without one is wrong, never a guess."""
+"""Multiple choice: how benchmarks read a letter out of a reply. A reply without one is wrong, no guess."""
 
 from __future__ import annotations
 

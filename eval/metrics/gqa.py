@@ -62,14 +62,15 @@ def entailed_share(
     qid: str, questions: Mapping[str, Question], predictions: Mapping[str, str]
 ) -> float | None:
     """Share of the questions that follow from a rightly answered one whose answers are right, too; None where
-    it was answered wrongly or nothing follows from it. A question without an answer counts as wrong."""
+    it was answered wrongly or nothing follows from it.
+
+    A question without an answer counts as wrong, one that is not in the file not at all.
+    """
     question = questions[qid]
-    entailed = [other for other in question["entailed"] if other != qid]
+    entailed = [other for other in question["entailed"] if other != qid and other in questions]
     if not entailed or predictions.get(qid) != question["answer"]:
         return None
-    return sum(predictions.get(o) == questions[o]["answer"] for o in entailed if o in questions) / len(
-        entailed
-    )
+    return sum(predictions.get(other) == questions[other]["answer"] for other in entailed) / len(entailed)
 
 
 def distribution(questions: Mapping[str, Question], predictions: Mapping[str, str]) -> float | None:

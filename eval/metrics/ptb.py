@@ -48,8 +48,8 @@ _ABBREVIATIONS = """
 """
 _ABBREVIATION = "|".join(re.escape(word) for word in sorted(_ABBREVIATIONS.split(), key=len, reverse=True))
 _STARTERS = """
-    A After An As At But He Her Here However If In It Last Many More Mr. Ms. Now Once One Other Our She Since So
-    Some Such That The Their Then There These They This We What When While Yet You
+    A After An As At But He Her Here However If In It Last Many More Mr. Ms. Now Once One Other Our She Since
+    So Some Such That The Their Then There These They This We What When While Yet You
 """
 _STARTER = "|".join(
     re.escape(form) for word in _STARTERS.split() for form in dict.fromkeys((word, word.upper()))

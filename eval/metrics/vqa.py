@@ -7,6 +7,7 @@ conversion scripts apply. They differ on about one string in thirteen, so a scor
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
@@ -118,17 +119,34 @@ def vqa_accuracy(
     """
     if mode not in ("official", "fixed"):
         raise ValueError(f"mode must be 'official' or 'fixed', not {mode!r}")
+    official, fixed = vqa_accuracies(prediction, answers)
+    return official if mode == "official" else fixed
+
+
+def vqa_accuracies(
+    prediction: str, answers: Sequence[str] | Sequence[Mapping[str, Any]]
+) -> tuple[float, float]:
+    """``vqa_accuracy`` in official and in fixed mode, for little more than the price of one.
+
+    Raises:
+        ValueError: if there is no answer.
+    """
     if not answers:
         raise ValueError("VQA accuracy needs at least one annotated answer")
-    raw = [_one_line(answer if isinstance(answer, str) else answer["answer"]) for answer in answers]
-    prediction = _one_line(prediction)
-    if mode == "fixed" or len(set(raw)) > 1:
-        raw = [_normalize_annotation(answer) for answer in raw]
-        prediction = normalize_vqa(prediction)
-    if mode == "official" and not isinstance(answers[0], str):
-        return _leave_out_equal_dicts(prediction, raw, answers)  # type: ignore[arg-type]
-    matches = sum(answer == prediction for answer in raw)
-    return sum(min(1.0, (matches - (answer == prediction)) / 3) for answer in raw) / len(raw)
+    texts = [answer if isinstance(answer, str) else answer["answer"] for answer in answers]
+    counts = Counter(texts)
+    normal = _normalize(prediction)
+    agreeing = sum(times for text, times in counts.items() if _normalize(text) == normal)
+    fixed = _leave_one_out(agreeing, len(texts))
+    unanimous = len(counts) == 1 or len({_one_line(text) for text in counts}) == 1
+    if not isinstance(answers[0], str) and not _numbered(answers):  # type: ignore[arg-type]
+        said = _one_line(prediction) if unanimous else normal
+        seen = [_one_line(text) if unanimous else _normalize(text) for text in texts]
+        return _leave_out_equal_dicts(said, seen, answers), fixed  # type: ignore[arg-type]
+    if unanimous:
+        agreeing = len(texts) if _one_line(prediction) == _one_line(texts[0]) else 0
+        return _leave_one_out(agreeing, len(texts)), fixed
+    return fixed, fixed
 
 
 def textvqa_accuracy(prediction: str, answers: Sequence[str]) -> float:
@@ -149,8 +167,23 @@ def textvqa_accuracy(prediction: str, answers: Sequence[str]) -> float:
     if len(answers) != 10:
         raise ValueError(f"TextVQA accuracy needs ten annotated answers, not {len(answers)}")
     said = normalize_evalai(prediction)
-    agreed = [_normalize_annotation_evalai(answer) == said for answer in answers]
-    return sum(min(1.0, (sum(agreed) - same) / 3) for same in agreed) / len(agreed)
+    return _leave_one_out(sum(_normalize_annotation_evalai(answer) == said for answer in answers), 10)
+
+
+def _leave_one_out(agreeing: int, annotators: int) -> float:
+    """Mean over annotators of min(1, others who agree / 3), where ``agreeing`` of them gave the answer."""
+    with_them = agreeing * min(1.0, (agreeing - 1) / 3) if agreeing else 0.0
+    return (with_them + (annotators - agreeing) * min(1.0, agreeing / 3)) / annotators
+
+
+def _numbered(answers: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether each annotation has an ``answer_id`` of its own, so that no two are equal."""
+    return len({answer.get("answer_id") for answer in answers}) == len(answers) and "answer_id" in answers[0]
+
+
+def _normalize(text: str) -> str:
+    """``normalize_vqa``, remembered for answers of ordinary length, of which there are few different ones."""
+    return _remembered(text) if len(text) <= _REMEMBERED_CHARACTERS else normalize_vqa(text)
 
 
 def _leave_out_equal_dicts(
@@ -165,7 +198,9 @@ def _leave_out_equal_dicts(
 
 
 def _one_line(text: str) -> str:
-    return text.replace("\n", " ").replace("\t", " ").strip()
+    if "\n" in text or "\t" in text:
+        text = text.replace("\n", " ").replace("\t", " ")
+    return text.strip()
 
 
 def _drop_punctuation(text: str, delete_all: bool) -> str:
@@ -190,5 +225,6 @@ def _lower(text: str) -> str:
     return "".join("i" if letter == "İ" else letter.lower() for letter in text)
 
 
-_normalize_annotation = lru_cache(maxsize=1 << 16)(normalize_vqa)
+_REMEMBERED_CHARACTERS = 64
+_remembered = lru_cache(maxsize=1 << 16)(normalize_vqa)
 _normalize_annotation_evalai = lru_cache(maxsize=1 << 16)(normalize_evalai)

@@ -7,18 +7,48 @@ from dataclasses import fields, replace
 from pathlib import Path
 
 from eval.tasks.base import Item, Task, TaskConfig
-from eval.tasks.captions import Captions
-from eval.tasks.chair import ChairTask
-from eval.tasks.pope import SPLIT, Pope
-from eval.tasks.vqav2 import VQAv2
 from mmtune.errors import UserError, unknown
+from mmtune.registry import Registry
 
-TASKS: dict[str, type[Task]] = {
-    "pope": Pope,
-    "vqav2": VQAv2,
-    "chair": ChairTask,
-    "captions": Captions,
-}
+TASKS: Registry[type[Task]] = Registry(
+    "task",
+    "eval.tasks",
+    {
+        "pope": "pope:Pope",
+        "vqav2": "vqav2:VQAv2",
+        "chair": "chair:ChairTask",
+        "captions": "captions:Captions",
+        "okvqa": "okvqa:OkVqa",
+        "textvqa": "textvqa:TextVQA",
+        "vizwiz": "vizwiz:VizWiz",
+        "gqa": "gqa:GQA",
+        "scienceqa": "scienceqa:ScienceQA",
+        "aokvqa": "aokvqa:AOkVqa",
+        "aokvqa_direct": "aokvqa:AOkVqaDirect",
+        "mme": "mme:MME",
+        "mmbench": "mmbench:MMBench",
+        "mmbench_cn": "mmbench:MMBenchChinese",
+        "seedbench": "seedbench:SeedBench",
+        "mmstar": "mmstar:MMStar",
+        "mmmu": "mmmu:MMMU",
+        "realworldqa": "realworldqa:RealWorldQA",
+        "cvbench": "cvbench:CVBench",
+        "docvqa": "docvqa:DocVQA",
+        "infovqa": "docvqa:InfographicVQA",
+        "chartqa": "chartqa:ChartQA",
+        "ocrbench": "ocrbench:OCRBench",
+        "refcoco": "refcoco:RefCoco",
+        "coco_captions": "coco_captions:CocoCaptions",
+        "amber": "amber:Amber",
+        "amber_descriptions": "amber:AmberDescriptions",
+        "hallusionbench": "hallusionbench:HallusionBench",
+        "mmhal": "mmhal:MMHal",
+        "llavabench": "llavabench:LLaVABench",
+        "mmvet": "mmvet:MMVet",
+        "mmmt_if": "mmmt_if:MMMTIF",
+    },
+)
+"""Name → the file and class; a file is imported once its task is asked for."""
 
 
 def parse_task(text: str) -> TaskConfig:
@@ -42,8 +72,19 @@ def parse_task(text: str) -> TaskConfig:
             values[key] = int(value) if "int" in str(known[key]) else value
         except ValueError as error:
             raise UserError(f"{key} must be a whole number, not {value!r}", text) from error
-    _task_class(name)
-    return TaskConfig(name, **values)  # type: ignore[arg-type]
+    return TaskConfig(task_name(name), **values)  # type: ignore[arg-type]
+
+
+def task_name(name: str) -> str:
+    """The task's name in the registry, for a benchmark's name as people write it: MM-Vet is ``mmvet``.
+
+    Raises:
+        UserError: if there is none; names the nearest.
+    """
+    plain = {_plain(known): known for known in TASKS}
+    if _plain(name) not in plain:
+        raise unknown("task", name, TASKS)
+    return plain[_plain(name)]
 
 
 def build_tasks(configs: Iterable[TaskConfig]) -> dict[str, Task]:
@@ -57,7 +98,7 @@ def build_tasks(configs: Iterable[TaskConfig]) -> dict[str, Task]:
     tasks: dict[str, Task] = {}
     for config in configs:
         for each in _splits(config):
-            task = _task_class(each.task)(each)
+            task = TASKS.find(each.task)(each)
             if task.name in tasks:
                 raise UserError(f"Two tasks are called {task.name!r}", fix="give one of them another name=")
             tasks[task.name] = task
@@ -70,16 +111,18 @@ def _splits(config: TaskConfig) -> list[TaskConfig]:
     folder = Path(config.annotations) if config.annotations else None
     if config.task != "pope" or folder is None or not folder.is_dir():
         return [config]
-    files = sorted(f for f in folder.iterdir() if SPLIT.search(f.name) and f.suffix in (".json", ".jsonl"))
+    from eval.tasks.pope import SPLIT as POPE_SPLIT
+
+    files = sorted(
+        f for f in folder.iterdir() if POPE_SPLIT.search(f.name) and f.suffix in (".json", ".jsonl")
+    )
     if not files:
         raise UserError("There is no POPE file in this folder", str(folder), "give the file itself")
     return [replace(config, annotations=str(path), images=config.images or str(folder)) for path in files]
 
 
-def _task_class(name: str) -> type[Task]:
-    if name not in TASKS:
-        raise unknown("task", name, TASKS)
-    return TASKS[name]
+def _plain(name: str) -> str:
+    return "".join(letter for letter in name.lower() if letter.isalnum())
 
 
 __all__ = ["TASKS", "Item", "Task", "TaskConfig", "build_tasks", "parse_task"]

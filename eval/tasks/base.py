@@ -11,11 +11,19 @@ from typing import Any, ClassVar
 from eval.metrics.intervals import Array, Totals
 from mmtune.errors import UserError
 
+_SHORT = "Answer the question using a single word or phrase."
 PROMPTS: Mapping[str, str] = {
     "bare": "{question}",
-    "short": "{question}\nAnswer the question using a single word or phrase.",
+    "short": f"{{question}}\n{_SHORT}",
+    "letter": "{question}\nAnswer with the option's letter from the given choices directly.",
+    "letter_cn": "{question}\n请直接回答选项字母。",
+    "answerable": (
+        f"{{question}}\nWhen the provided information is insufficient, respond with 'Unanswerable'.\n{_SHORT}"
+    ),
+    "box": "Please provide the bounding box coordinate of the region this sentence describes: {question}",
 }
-"""Prompts by name; ``short`` is the line that the LLaVA-1.5 protocol puts under a question."""
+"""Prompts by name; ``short``, ``letter`` and the others have the lines that the LLaVA-1.5 protocol puts under
+a question."""
 
 Counts = dict[str, float]
 """Numbers of one item that add up over items, as ``{"right": 1, "items": 1}``."""
@@ -47,7 +55,14 @@ class TaskConfig:
     synonyms: str | None = None
     """Table of object classes and their words, for the tasks that look for objects in descriptions."""
     mode: str | None = None
-    """``official`` or ``fixed``, for the tasks whose official script is wrong in places."""
+    """``official`` or ``fixed``, for the tasks whose official script is wrong in places; other tasks name
+    their own."""
+    split: str | None = None
+    """Which split, for the benchmarks whose file holds several."""
+    choices: str | None = None
+    """GQA's file of valid and plausible answers."""
+    ocr: str | None = None
+    """File of the texts that a reader found in the images (TextVQA's Rosetta tokens)."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +71,7 @@ class Item:
 
     id: str
     image: str
-    """Path relative to the task's image folder."""
+    """Path relative to the task's image folder; empty where the question has none."""
     question: str
     truth: Any = None
     """What the score needs; None where the benchmark keeps it to itself."""
@@ -82,8 +97,14 @@ class Task(ABC):
     """Metrics that do not go from 0 to 1."""
     asks_questions: ClassVar[bool] = True
     """Whether items ask different questions, so that a prompt without ``{question}`` in it is a mistake."""
+    needs_judge: ClassVar[bool] = False
+    """Whether the score comes from a judge's replies about the answers."""
     default_prompt: ClassVar[str] = "bare"
     default_max_new_tokens: ClassVar[int] = 32
+    answer_ids: ClassVar[tuple[str, ...]] = ("question_id", "questionId", "id")
+    """Names under which answer files hold the id, the likeliest first."""
+    answer_texts: ClassVar[tuple[str, ...]] = ("answer", "prediction", "text", "response")
+    """Names under which answer files hold the answer."""
 
     def __init__(self, config: TaskConfig) -> None:
         self.config = config
@@ -128,6 +149,14 @@ class Task(ABC):
             UserError: for a file that is missing, malformed, or holds an id twice.
         """
 
+    def load_truth(self) -> list[Item]:
+        """Items for answers that exist already: as ``load``, but without the files that only asking needs.
+
+        Raises:
+            UserError: as ``load``.
+        """
+        return self.load()
+
     def prompt(self, item: Item) -> str:
         """The user's turn, without the image placeholder."""
         return self.template.replace("{question}", item.question)
@@ -135,6 +164,44 @@ class Task(ABC):
     @abstractmethod
     def score(self, prediction: str, item: Item) -> Counts:
         """Counts of one answer."""
+
+    def submitted(self, prediction: str) -> str:
+        """A generated answer as ``write_answers`` puts it into the answer file."""
+        return prediction
+
+    def score_submitted(self, answer: str, item: Item) -> Counts:
+        """Counts of an answer that stands in an answer file, where that is not what was generated (see
+        ``submitted``)."""
+        return self.score(answer, item)
+
+    def unanswered(self, item: Item) -> Counts:
+        """Counts of an item without an answer, where that is to count as wrong.
+
+        Raises:
+            UserError: if the benchmark has no wrong answer, as for descriptions.
+        """
+        return self.score_submitted("", item)
+
+    def joint(self, answers: Mapping[str, str], items: Sequence[Item]) -> Mapping[str, Counts]:
+        """Counts that depend on the answers to several items (pairs, rotations), by the id of the item that
+        each is added to.
+
+        Args:
+            answers: by item id, as they stand in an answer file.
+            items: those that are scored.
+        """
+        del answers, items
+        return {}
+
+    def whole(self, answers: Mapping[str, str], items: Sequence[Item]) -> Mapping[str, float | None]:
+        """Metrics that are not a function of summed counts; they have no interval.
+
+        Args:
+            answers: as for ``joint``.
+            items: as for ``joint``.
+        """
+        del answers, items
+        return {}
 
     @abstractmethod
     def aggregate(self, totals: Totals) -> dict[str, Array]:
@@ -147,6 +214,21 @@ class Task(ABC):
     @abstractmethod
     def truth_text(self, item: Item) -> str:
         """The truth as a reader wants to see it."""
+
+    def read_answers(self, path: Path, items: Sequence[Item]) -> dict[str, str]:
+        """Answers by item id from a file in the form that the benchmark's own server or script takes.
+
+        Args:
+            path: the file, or a folder where the benchmark has one.
+            items: the benchmark's, for forms that name items otherwise than by their ids.
+
+        Raises:
+            UserError: for a file that cannot be read, an id that stands in it twice, or an answer that is not
+                text.
+        """
+        from eval.answer_files import read_answers
+
+        return read_answers(path, self.answer_ids, self.answer_texts, self.name)
 
     @abstractmethod
     def write_answers(self, folder: Path, items: Sequence[Item], predictions: Mapping[str, str]) -> Path:

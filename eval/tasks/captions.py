@@ -20,6 +20,8 @@ class Captions(DescriptionTask):
     ``object_precision`` the share of the named classes that are annotated. ``cider_d`` follows COCO's
     script but for the tokeniser, which is ours and needs no Java; it is there where every image has a
     reference caption.
+
+    Source: Vedantam et al., CIDEr; the object figures are ours.
     """
 
     title = "Captions: objects named and likeness to people's captions"

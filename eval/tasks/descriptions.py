@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from eval.metrics.chair import Chair
 from eval.metrics.coco_objects import COCO_OBJECTS
-from eval.tasks.base import Item, Task
+from eval.tasks.base import Counts, Item, Task
 from eval.tasks.coco import CocoImage, read_coco
 from eval.tasks.official_files import answers_path, write_rows
 from mmtune.errors import UserError
@@ -34,6 +34,8 @@ class DescriptionTask(Task):
     """
 
     asks_questions = False
+    answer_ids = ("image_id", "question_id", "id")
+    answer_texts = ("caption", "answer", "prediction", "text")
     instruction: ClassVar[str]
 
     def load(self) -> list[Item]:
@@ -46,6 +48,13 @@ class DescriptionTask(Task):
             Item(str(image.id), image.file_name, self.instruction, self._shown(image), {}, image.id)
             for image in images.values()
         ]
+
+    def unanswered(self, item: Item) -> Counts:
+        """A description that was never written has no wrong objects in it, so it cannot count as wrong."""
+        raise UserError(
+            f"Image {item.id} has no description, and none cannot count as a wrong one",
+            fix="leave it out with --missing skip",
+        )
 
     def truth_text(self, item: Item) -> str:
         return ", ".join(sorted(item.truth.objects[""])) or "none of the classes"

@@ -21,7 +21,7 @@ def read_json(path: Path) -> Any:
     Raises:
         UserError: if it is missing, not UTF-8 or malformed.
     """
-    text = _text(path)
+    text = read_text(path)
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
@@ -34,7 +34,7 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
     Raises:
         UserError: as ``read_json``, or if a row is not an object.
     """
-    text = _text(path)
+    text = read_text(path)
     if text.lstrip().startswith("["):
         rows = read_json(path)
     else:
@@ -136,7 +136,12 @@ class NumberedImages:
         return found or f"COCO_{self._subset or 'val2014'}_{int(image_id):012d}.jpg"
 
 
-def _text(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """A UTF-8 file's text, without its byte order mark.
+
+    Raises:
+        UserError: if it is missing or not UTF-8.
+    """
     try:
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:

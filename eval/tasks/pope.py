@@ -6,10 +6,12 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from eval.answer_files import add_answer, read_rows_of_any
 from eval.metrics.intervals import Array, Totals, ratio
 from eval.metrics.yes_no import parse_pope, says_neither
 from eval.tasks.base import Counts, Item, Task, TaskConfig
 from eval.tasks.official_files import answers_path, check_unique, fields, read_rows, write_rows
+from mmtune.errors import UserError
 
 SPLIT = re.compile(r"random|popular|adversarial")
 """Told from the file's name, as ``coco_pope_random.json``."""
@@ -43,7 +45,13 @@ class Pope(Task):
             question_id, image, text, label = fields(
                 row, ("question_id", "image", "text", "label"), path, number
             )
-            items.append(Item(str(question_id), image, text, str(label), {}, question_id))
+            if label not in ("yes", "no"):
+                raise UserError(
+                    f"The label of question {question_id} is {label!r}, neither yes nor no",
+                    str(path),
+                    "write it so, in lower case: POPE's script counts any other as yes",
+                )
+            items.append(Item(str(question_id), image, text, label, {}, question_id))
         check_unique(items, path)
         return items
 
@@ -56,6 +64,34 @@ class Pope(Task):
             "fn": float(not said and true),
             "neither": float(says_neither(prediction)),
         }
+
+    def unanswered(self, item: Item) -> Counts:
+        """The wrong answer; an empty one would be read as yes."""
+        return self.score("no" if item.truth == "yes" else "yes", item) | {"neither": 1.0}
+
+    def read_answers(self, path: Path, items: Sequence[Item]) -> dict[str, str]:
+        """By id where the rows have one; the script's own form, {question, answer}, goes by line, and then
+        each line must ask what the label file asks in it."""
+        rows = read_rows_of_any(path)
+        if not rows or any(name in rows[0] for name in self.answer_ids):
+            return super().read_answers(path, items)
+        answers: dict[str, str] = {}
+        if len(rows) != len(items):
+            raise UserError(
+                f"The answer file has {len(rows)} rows without ids, but there are {len(items)} questions",
+                str(path),
+                "give each row its question_id",
+            )
+        for number, (row, item) in enumerate(zip(rows, items, strict=True), start=1):
+            question, answer = fields(row, ("question", "answer"), path, number)
+            if question != item.question:
+                raise UserError(
+                    f"Row {number} answers {question!r}, but the label file asks {item.question!r} there",
+                    str(path),
+                    "put the rows into the order of the labels, or give each its question_id",
+                )
+            add_answer(answers, item.id, answer, path)
+        return answers
 
     def aggregate(self, totals: Totals) -> dict[str, Array]:
         tp, fp, tn, fn = (totals[name] for name in ("tp", "fp", "tn", "fn"))

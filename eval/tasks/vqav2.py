@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from eval.metrics.intervals import Array, Totals, ratio
-from eval.metrics.vqa import normalize_evalai, vqa_accuracy
+from eval.metrics.vqa import normalize_evalai, vqa_accuracies, vqa_accuracy
 from eval.tasks.base import Counts, Item, Task
 from eval.tasks.official_files import (
     NumberedImages,
@@ -19,6 +18,7 @@ from eval.tasks.official_files import (
     section,
     write_json,
 )
+from eval.tasks.truths import most_given
 from mmtune.errors import UserError
 
 
@@ -50,7 +50,7 @@ class VQAv2(Task):
             names = ("question_id", "image_id", "question")
             question_id, image_id, question = fields(row, names, path, number)
             annotation = annotations.get(question_id, {})
-            kinds = {str(k): str(annotation[k]) for k in ("question_type", "answer_type") if k in annotation}
+            kinds = _kinds(annotation)
             image = images.name(image_id)
             truth = annotation.get("answers")
             items.append(Item(str(question_id), image, question, truth, kinds, question_id))
@@ -58,14 +58,33 @@ class VQAv2(Task):
         self._check_join(items, annotations)
         return items
 
+    def load_truth(self) -> list[Item]:
+        """Items from the annotation file alone, or from both files where both are given."""
+        if self.config.questions:
+            return self.load()
+        return [
+            Item(str(qid), str(row.get("image_id", "")), "", row["answers"], _kinds(row), qid)
+            for qid, row in self._annotations().items()
+        ]
+
+    def submitted(self, prediction: str) -> str:
+        return normalize_evalai(prediction)
+
     def score(self, prediction: str, item: Item) -> Counts:
         if item.truth is None:
             return {"items": 1.0}
         return {
-            "accuracy": vqa_accuracy(normalize_evalai(prediction), item.truth),
+            "accuracy": vqa_accuracy(self.submitted(prediction), item.truth),
             "accuracy_fixed": vqa_accuracy(prediction, item.truth, mode="fixed"),
             "items": 1.0,
         }
+
+    def score_submitted(self, answer: str, item: Item) -> Counts:
+        """As the server scores it: the answer stands as it is, LLaVA's normalisation is not applied again."""
+        if item.truth is None:
+            return {"items": 1.0}
+        accuracy, fixed = vqa_accuracies(answer, item.truth)
+        return {"accuracy": accuracy, "accuracy_fixed": fixed, "items": 1.0}
 
     def aggregate(self, totals: Totals) -> dict[str, Array]:
         return {
@@ -79,12 +98,7 @@ class VQAv2(Task):
 
     def truth_text(self, item: Item) -> str:
         """The annotators' answers, most frequent first."""
-        if item.truth is None:
-            return "?"
-        answers = Counter(a if isinstance(a, str) else a["answer"] for a in item.truth)
-        if len(answers) == 1:
-            return next(iter(answers))
-        return ", ".join(f"{answer} ({times})" for answer, times in answers.most_common(4))
+        return most_given(item.truth)
 
     def write_answers(self, folder: Path, items: Sequence[Item], predictions: Mapping[str, str]) -> Path:
         """A JSON list of {question_id, answer}, answers normalised as LLaVA submits them."""
@@ -93,7 +107,7 @@ class VQAv2(Task):
         write_json(
             path,
             [
-                {"question_id": item.official_id, "answer": normalize_evalai(predictions[item.id])}
+                {"question_id": item.official_id, "answer": self.submitted(predictions[item.id])}
                 for item in given
             ],
         )
@@ -129,3 +143,7 @@ class VQAv2(Task):
                 f"{self.config.questions} and {self.config.annotations}",
                 "give the two files of one split",
             )
+
+
+def _kinds(annotation: Mapping[str, Any]) -> dict[str, str]:
+    return {str(k): str(annotation[k]) for k in ("question_type", "answer_type") if k in annotation}

@@ -1,0 +1,308 @@
+"""Reads files of answers in the forms that benchmarks' servers and scripts take; errors name ids."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from eval.tasks.official_files import read_text
+from mmtune.errors import UserError
+
+MAX_CHARACTERS = 100_000
+"""Longest answer; no model's answer is this long, a file's mistake may be."""
+
+_ROW_LISTS = ("annotations", "data", "results", "answers", "predictions")
+_MAPPINGS = ("imgToEval", "outputs")
+_TABLES = {".csv": ",", ".tsv": "\t"}
+_LISTED = 5
+
+
+@dataclass(frozen=True)
+class Matched:
+    """Answers laid beside the benchmark's items, by id."""
+
+    answers: Mapping[str, str]
+    """By item id; only of items that the benchmark has."""
+    missing: Sequence[str]
+    """Items without an answer, in the benchmark's order."""
+    extra: Sequence[str]
+    """Ids in the answer file that the benchmark does not have."""
+
+
+def read_answers(
+    path: Path, id_names: Sequence[str], text_names: Sequence[str], task: str = ""
+) -> dict[str, str]:
+    """Answers by id from a JSON list, JSON object, JSON Lines, CSV, TSV or Excel file.
+
+    A JSON object maps ids to answers, or to objects that hold them, or has the rows under a name such as
+    ``annotations``. Of a run's own ``predictions.jsonl`` the rows of the task are taken, the blind ones left
+    out.
+
+    Args:
+        path: the file.
+        id_names: names of the field that holds the id; the first that a row has counts.
+        text_names: likewise, of the answer.
+        task: name of the task in a run's own predictions.
+
+    Raises:
+        UserError: for a file that cannot be read, a row without id or answer, an id that stands there twice,
+            or an answer that is not text.
+    """
+    answers: dict[str, str] = {}
+    for number, row in enumerate(_own(read_rows_of_any(path), task), start=1):
+        identity = _field(row, id_names, path, number, "id")
+        add_answer(answers, str(identity), _field(row, text_names, path, number, "answer"), path)
+    return answers
+
+
+def add_answer(answers: dict[str, str], identity: str, text: Any, path: Path) -> None:
+    """Put an answer among the others, after the checks that every answer must pass.
+
+    Raises:
+        UserError: if the id is there already, or the answer is not text or far too long.
+    """
+    if identity in answers:
+        told = "with two answers" if answers[identity] != text else "with the same answer"
+        raise UserError(f"The id {identity} stands in the answer file twice, {told}", str(path), "keep one")
+    if not isinstance(text, str):
+        raise UserError(
+            f"The answer to {identity} is {_called(text)}, not text", str(path), "write it as text"
+        )
+    if len(text) > MAX_CHARACTERS:
+        raise UserError(
+            f"The answer to {identity} has {len(text):,} characters, more than {MAX_CHARACTERS:,}",
+            str(path),
+            "mend or shorten it",
+        )
+    answers[identity] = text
+
+
+def match(
+    answers: Mapping[str, str],
+    identities: Iterable[str],
+    path: Path,
+    missing: str = "refuse",
+    extra: str = "refuse",
+) -> Matched:
+    """Lay answers beside the benchmark's items by id.
+
+    Args:
+        answers: by id.
+        identities: ids of the benchmark's items, in its order.
+        path: the answer file, for the error.
+        missing: ``refuse`` a file without an answer to each item, or go on for ``wrong`` or ``skip``.
+        extra: ``refuse`` answers to items that the benchmark does not have, or ``ignore`` them.
+
+    Raises:
+        UserError: for what is to be refused, naming how many there are and the first.
+    """
+    known = list(identities)
+    absent = [identity for identity in known if identity not in answers]
+    beyond = sorted(set(answers) - set(known)) if len(answers) > len(known) - len(absent) else []
+    if absent and len(absent) == len(known):
+        raise UserError(
+            f"None of the {len(answers)} answers has an id of the benchmark, which has {_some(known)},"
+            f" where the answer file has {_some(sorted(answers)) or 'none'}",
+            str(path),
+            "check that the two files belong together",
+        )
+    if absent and missing == "refuse":
+        raise UserError(
+            f"{len(absent)} of {len(known)} items have no answer: {_some(absent)}",
+            str(path),
+            "answer them, or count them as wrong with --missing wrong, or leave them out with --missing skip",
+        )
+    if beyond and extra == "refuse":
+        raise UserError(
+            f"{len(beyond)} answers are to items that the benchmark does not have: {_some(beyond)}",
+            str(path),
+            "take them out, or leave them aside with --extra ignore",
+        )
+    return Matched({identity: answers[identity] for identity in known if identity in answers}, absent, beyond)
+
+
+def read_rows_of_any(path: Path) -> list[dict[str, Any]]:
+    """Rows of a JSON, JSON Lines, CSV, TSV or Excel file; for an object of ids each with its id under ``id``.
+
+    Raises:
+        UserError: for a file that cannot be read.
+    """
+    if path.suffix.lower() in (".xlsx", ".xls"):
+        return list(_excel(path))
+    if path.suffix.lower() in _TABLES:
+        return read_table(path, _TABLES[path.suffix.lower()])
+    text = read_text(path)
+    if not text.strip():
+        raise UserError("The file is empty", str(path), "check the path")
+    if text.lstrip()[0] not in "[{":
+        raise UserError("The file is neither JSON nor a table", str(path), "give the benchmark's answer file")
+    rows = _json_rows(text, path)
+    for number, row in enumerate(rows, start=1):
+        if not isinstance(row, dict):
+            raise UserError(
+                f"Row {number} is not a JSON object", str(path), "give the benchmark's answer file"
+            )
+    return rows
+
+
+def read_table(path: Path, divider: str) -> list[dict[str, Any]]:
+    """Rows of a CSV or TSV file with a line of headings.
+
+    Raises:
+        UserError: if it cannot be read, or a row has more cells than there are headings.
+    """
+    text = read_text(path)
+    csv.field_size_limit(sys.maxsize)  # images stand in the tables as base64
+    try:
+        rows = list(csv.DictReader(text.splitlines(keepends=True), delimiter=divider, strict=False))
+    except csv.Error as error:
+        raise UserError(f"The table cannot be read: {error}", str(path), "mend the file") from error
+    for number, row in enumerate(rows, start=2):
+        if None in row:
+            raise UserError(
+                f"Line {number} has more cells than there are headings", str(path), "mend the file"
+            )
+    return [{str(name): value if value is not None else "" for name, value in row.items()} for row in rows]
+
+
+def _excel(path: Path) -> Iterator[dict[str, Any]]:
+    """Rows of the first sheet; an empty cell is an empty text, and a number is written as it shows."""
+    try:
+        import openpyxl
+    except ModuleNotFoundError as error:
+        raise UserError(
+            "Excel files need openpyxl", str(path), "pip install 'mmtune[excel]', or give a TSV file"
+        ) from error
+    try:
+        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+    except OSError as error:
+        raise UserError(
+            f"The file cannot be read: {error.strerror or error}", str(path), "check the path"
+        ) from error
+    except Exception as error:
+        raise UserError(f"This is no Excel file: {error}", str(path), "check the path") from error
+    rows = book.worksheets[0].iter_rows(values_only=True)
+    headings = [str(name) for name in next(rows, ())]
+    for row in rows:
+        if any(cell is not None for cell in row):
+            yield {name: _cell(value) for name, value in zip(headings, row, strict=False)}
+    book.close()
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def _json_rows(text: str, path: Path) -> list[Any]:
+    if text.lstrip().startswith("["):
+        rows = _parse(text, path)
+        return rows if isinstance(rows, list) else [rows]
+    first, _, rest = text.lstrip().partition("\n")
+    if _complete(first) and (rest.strip() or _is_row(first)):
+        return [
+            _parse(line, path, number)
+            for number, line in enumerate(text.split("\n"), start=1)
+            if line.strip()
+        ]
+    return _object_rows(_parse(text, path), path)
+
+
+def _object_rows(value: Mapping[str, Any], path: Path) -> list[Any]:
+    for name in _ROW_LISTS:
+        if isinstance(value.get(name), list):
+            return list(value[name])
+    for name in _MAPPINGS:
+        if isinstance(value.get(name), dict):
+            return _object_rows(value[name], path)
+    return [
+        {"id": identity, **answer} if isinstance(answer, dict) else {"id": identity, "answer": answer}
+        for identity, answer in value.items()
+    ]
+
+
+def _parse(text: str, path: Path, line: int | None = None) -> Any:
+    try:
+        return json.loads(text, object_pairs_hook=None if text.startswith("[") else _no_doubles)
+    except json.JSONDecodeError as error:
+        place = f"line {line or error.lineno}, column {error.colno}"
+        raise UserError(f"Malformed JSON: {error.msg}", f"{path}, {place}", "mend the file") from error
+    except _DoubledError as error:
+        raise UserError(f"The id {error} stands in the answer file twice", str(path), "keep one") from error
+    except RecursionError as error:
+        raise UserError(
+            "The JSON is nested too deeply", str(path), "give the benchmark's answer file"
+        ) from error
+
+
+class _DoubledError(Exception):
+    """A key that an object has twice."""
+
+
+def _no_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise _DoubledError(next(name for name in names if names.count(name) > 1))
+    return made
+
+
+def _complete(line: str) -> bool:
+    """Whether a line is a whole JSON object, so that the file is JSON Lines."""
+    try:
+        return isinstance(json.loads(line), dict)
+    except (json.JSONDecodeError, RecursionError):
+        return False
+
+
+def _is_row(line: str) -> bool:
+    """Whether a file of one line is one row, and not an object of ids: a row has several kinds of values, or
+    names such as ``answer``."""
+    names = json.loads(line)
+    return bool({"answer", "prediction", "text", "response", "caption"} & set(names)) and not any(
+        isinstance(value, dict | list) for name, value in names.items() if name in _ROW_LISTS + _MAPPINGS
+    )
+
+
+def _own(rows: Sequence[dict[str, Any]], task: str) -> Iterable[dict[str, Any]]:
+    """Rows of one task where the file is a run's own predictions; other files' rows as they are."""
+    if not rows or not {"task", "blind"} <= set(rows[0]):
+        return rows
+    tasks = list(dict.fromkeys(str(row.get("task")) for row in rows))
+    chosen = task if task in tasks else next((name for name in tasks if name.startswith(task)), "")
+    if len(tasks) == 1:
+        chosen = tasks[0]
+    return [r for r in rows if r.get("task") == chosen and not r.get("blind") and "error" not in r]
+
+
+def _field(row: Mapping[str, Any], names: Sequence[str], path: Path, number: int, called: str) -> Any:
+    for name in names:
+        if name in row:
+            return row[name]
+    raise UserError(
+        f"Row {number} has no {called}: it has {', '.join(list(row)[:_LISTED]) or 'nothing'}",
+        str(path),
+        f"name it {' or '.join(repr(name) for name in names[:3])}",
+    )
+
+
+def _called(value: Any) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, float) and math.isnan(value):
+        return "NaN"
+    return {bool: "true or false", int: "a number", float: "a number", list: "a list", dict: "an object"}.get(
+        type(value), type(value).__name__
+    )
+
+
+def _some(identities: Sequence[str]) -> str:
+    shown = ", ".join(identities[:_LISTED])
+    return shown if len(identities) <= _LISTED else f"{shown} and {len(identities) - _LISTED} more"

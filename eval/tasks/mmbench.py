@@ -1,0 +1,150 @@
+"""MMBench: questions with options that must be answered rightly under every rotation of them."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from eval.answer_files import read_rows_of_any
+from eval.metrics.choice import REFUSED, infer_choice
+from eval.metrics.intervals import Array, Totals, ratio
+from eval.metrics.mmbench import ROTATION
+from eval.tasks.base import Counts, Item
+from eval.tasks.choices import (
+    Choice,
+    ChoiceTask,
+    asked,
+    empty,
+    kinds_of,
+    letter_of,
+    options_in,
+    truth_choice,
+)
+from eval.tasks.official_files import answers_path, check_unique, fields
+from mmtune.errors import UserError
+
+_KINDS = {"category": "category", "l2-category": "l2_category", "l2_category": "l2_category"}
+
+
+class MMBench(ChoiceTask):
+    """A TSV table of index, question, hint, A to D, answer, category, l2-category and image.
+
+    ``circular`` is the benchmark's figure: questions that are right under all their rotations, which stand in
+    the table under index + k * 1,000,000; ``accuracy`` is that of the unrotated questions. Replies are read
+    by the official rule without its language model, so that a reply that names no option is wrong.
+
+    Source: mcq_circular_eval and can_infer of open-compass/VLMEvalKit (exact_matching).
+    """
+
+    title = "MMBench: options, right only under every rotation"
+    primary = "circular"
+    answer_ids = ("index", "question_id", "id")
+    answer_texts = ("prediction", "text", "answer")
+
+    def load(self) -> list[Item]:
+        path = self.annotations
+        items = []
+        for number, row in enumerate(read_rows_of_any(path), start=1):
+            index, question = fields(row, ("index", "question"), path, number)
+            options = options_in(row)
+            truth = None
+            if not empty(row.get("answer")):
+                truth = Choice(letter_of(row["answer"], options, path, number), options)
+            hint = "" if empty(row.get("hint")) else str(row["hint"])
+            image = f"{int(index) % ROTATION}.jpg"
+            items.append(
+                Item(
+                    str(index),
+                    image,
+                    asked(str(question), options, hint),
+                    truth,
+                    kinds_of(row, _KINDS),
+                    int(index),
+                )
+            )
+        check_unique(items, path)
+        return items
+
+    def value(self, answer: str, item: Item) -> float | None:
+        truth = truth_choice(item)
+        letter = infer_choice(answer, truth.options)
+        return None if letter in (None, REFUSED) else float(letter == truth.letter)
+
+    def score_submitted(self, answer: str, item: Item) -> Counts:
+        return self._unrotated(super().score_submitted(answer, item), item)
+
+    def unanswered(self, item: Item) -> Counts:
+        return self._unrotated(super().unanswered(item), item)
+
+    def joint(self, answers: Mapping[str, str], items: Sequence[Item]) -> dict[str, Counts]:
+        """Right under all rotations, added to the unrotated question."""
+        groups: dict[int, list[Item]] = {}
+        for item in items:
+            groups.setdefault(int(item.id) % ROTATION, []).append(item)
+        found: dict[str, Counts] = {}
+        for index, group in groups.items():
+            main = next((item for item in group if int(item.id) == index), None)
+            if main is not None:
+                right = all(item.id in answers and self.value(answers[item.id], item) == 1 for item in group)
+                found[main.id] = {"circular_right": float(right), "circular_items": 1.0}
+        return found
+
+    def aggregate(self, totals: Totals) -> dict[str, Array]:
+        metrics = {"accuracy": ratio(totals["right"], totals["items"])}
+        if "circular_items" in totals:
+            metrics = {"circular": ratio(totals["circular_right"], totals["circular_items"]), **metrics}
+        return metrics | {"unparsed": ratio(totals["unparsed"], totals["items"])}
+
+    def write_answers(self, folder: Path, items: Sequence[Item], predictions: Mapping[str, str]) -> Path:
+        """An Excel file of index, question, A to D and prediction, as the server took it."""
+        import openpyxl
+
+        given = [item for item in items if item.id in predictions]
+        path = answers_path(folder, self.name, ".xlsx", complete=len(given) == len(items))
+        book = openpyxl.Workbook(write_only=True)
+        sheet = book.create_sheet()
+        letters = [*"ABCD"]
+        sheet.append(["index", "question", *letters, "prediction"])
+        for item in given:
+            options = truth_choice(item).options if item.truth else {}
+            cells = [options.get(letter) for letter in letters]
+            sheet.append([item.official_id, item.question, *cells, _printable(predictions[item.id])])
+        book.save(path)
+        return path
+
+    def extract_images(self, folder: Path) -> None:
+        """Write the images of the table to a folder under the names that the items have.
+
+        Raises:
+            UserError: for an image that is not base64.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        rows = read_rows_of_any(self.annotations)
+        by_index = {str(row.get("index")): str(row.get("image") or "") for row in rows}
+        for index, image in by_index.items():
+            path = folder / f"{int(index) % ROTATION}.jpg"
+            if path.exists() or not image:
+                continue
+            coded = by_index.get(image, image)  # some tables name another row's index instead of an image
+            try:
+                path.write_bytes(base64.b64decode(coded, validate=True))
+            except ValueError as error:
+                raise UserError(f"The image of {index} is not base64", str(self.annotations)) from error
+
+    @staticmethod
+    def _unrotated(counts: Counts, item: Item) -> Counts:
+        """Rotated copies count in ``circular`` only."""
+        return counts if int(item.id) < ROTATION else dict.fromkeys(counts, 0.0)
+
+
+def _printable(text: str) -> str:
+    """A text without the control characters that an Excel file cannot hold."""
+    return "".join(letter for letter in text if letter in "\n\t" or ord(letter) >= 32)
+
+
+class MMBenchChinese(MMBench):
+    """MMBench-CN: the same table in Chinese."""
+
+    title = "MMBench-CN: options, right only under every rotation, in Chinese"
+    default_prompt = "letter_cn"

@@ -1,0 +1,108 @@
+"""MMMU: college questions of thirty subjects, with options or open."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from eval.metrics.mmmu import open_right, parse_multiple_choice, parse_open
+from eval.tasks.accuracy import AccuracyTask
+from eval.tasks.base import Item
+from eval.tasks.choices import asked, lettered
+from eval.tasks.official_files import answers_path, check_unique, fields, write_json
+from eval.tasks.tables import read_benchmark_rows
+from mmtune.errors import UserError
+
+_IMAGES = tuple(f"image_{number}" for number in range(1, 8))
+_SUBJECT = re.compile(r"^[a-z]+_(.+)_\d+$")
+
+
+@dataclass(frozen=True)
+class Truth:
+    """The truth of a question."""
+
+    answer: str | Sequence[str]
+    options: Mapping[str, str]
+    """Letter → text; empty for an open question."""
+    is_choice: bool
+
+    def __str__(self) -> str:
+        return self.answer if isinstance(self.answer, str) else " or ".join(self.answer)
+
+
+class MMMU(AccuracyTask):
+    """Rows of id, question, options, answer and question_type (parquet or JSON), or ``answer_dict_val.json``.
+
+    Replies are read by the official rules; where these draw an option at random the reply is ``unparsed``
+    and wrong. The answer file is an object of id → reply.
+
+    Source: mmmu/utils/eval_utils.py of MMMU-Benchmark/MMMU.
+    """
+
+    title = "MMMU: college questions of thirty subjects"
+    default_prompt = "bare"
+    default_max_new_tokens = 64
+    answer_ids = ("id", "question_id")
+    answer_texts = ("response", "answer", "prediction", "text")
+
+    def load(self) -> list[Item]:
+        path = self.annotations
+        items = []
+        for number, row in enumerate(read_benchmark_rows(path, without=_IMAGES), start=1):
+            (identity,) = fields(row, ("id",), path, number)
+            truth = _truth(row, path, number)
+            subject = _SUBJECT.match(str(identity))
+            kinds = {"subject": subject[1]} if subject else {}
+            line = "letter" if truth.is_choice else "short"
+            question = asked(str(row.get("question", "")), truth.options)
+            items.append(
+                Item(str(identity), f"{identity}_1.png", _instructed(question, line), truth, kinds, identity)
+            )
+        check_unique(items, path)
+        return items
+
+    def value(self, answer: str, item: Item) -> float | None:
+        truth: Truth = item.truth
+        if not truth.is_choice:
+            return float(open_right(truth.answer, parse_open(answer)))
+        letters = truth.options or dict.fromkeys("ABCDEFGHI", "\0")
+        letter = parse_multiple_choice(answer, letters)
+        return None if letter is None else float(letter == truth.answer)
+
+    def write_answers(self, folder: Path, items: Sequence[Item], predictions: Mapping[str, str]) -> Path:
+        """A JSON object of id → reply."""
+        given = {item.id: predictions[item.id] for item in items if item.id in predictions}
+        path = answers_path(folder, self.name, ".json", complete=len(given) == len(items))
+        write_json(path, given)
+        return path
+
+
+def _truth(row: Mapping[str, Any], path: Path, number: int) -> Truth:
+    answer = row.get("answer", row.get("ground_truth"))
+    if answer is None or answer == "?":
+        raise UserError(
+            f"Row {number} has no answer", str(path), "give the split with the answers, dev or val"
+        )
+    is_choice = "open" not in str(row.get("question_type", "multiple-choice"))
+    options = row.get("options") or []
+    if isinstance(options, str):
+        try:
+            options = ast.literal_eval(options)
+        except (ValueError, SyntaxError) as error:
+            raise UserError(f"The options of row {number} are no list", str(path), "mend the row") from error
+    if isinstance(answer, str) and not is_choice and answer.startswith("["):
+        with contextlib.suppress(ValueError, SyntaxError):  # an answer may merely start with a bracket
+            answer = [str(one) for one in ast.literal_eval(answer)]
+    return Truth(answer, lettered(options) if is_choice else {}, is_choice)
+
+
+def _instructed(question: str, line: str) -> str:
+    """The question with the line that its kind has in the protocol."""
+    from eval.tasks.base import PROMPTS
+
+    return PROMPTS[line].replace("{question}", question)

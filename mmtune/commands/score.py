@@ -1,0 +1,122 @@
+"""``mmtune score``: score an answer file against a benchmark's official files, without a model."""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from mmtune.errors import UserError
+
+SUMMARY = "Score an answer file in a benchmark's own format: no model is needed."
+EXAMPLE = """
+mmtune score vqav2 --predictions answers.json --annotations v2_mscoco_val2014_annotations.json
+mmtune score mmbench --predictions answers.xlsx --annotations mmbench_dev_20230712.tsv --json
+mmtune score gqa:choices=val_choices.json --predictions p.json --annotations testdev_balanced_questions.json
+mmtune score --list
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of ``mmtune score``."""
+    parser.add_argument(
+        "task",
+        metavar="TASK",
+        nargs="?",
+        help="a benchmark, as vqav2, with settings where it has some (gqa:choices=FILE)",
+    )
+    parser.add_argument("--predictions", type=Path, metavar="FILE", help="the answer file (MME: its folder)")
+    parser.add_argument("--annotations", type=Path, metavar="FILE", help="the benchmark's official file")
+    parser.add_argument(
+        "--missing",
+        choices=("refuse", "wrong", "skip"),
+        default="refuse",
+        help="items without an answer: refuse the file (default), count them wrong, or score the others only",
+    )
+    parser.add_argument(
+        "--extra",
+        choices=("refuse", "ignore"),
+        default="refuse",
+        help="answers to items that the benchmark does not have: refuse the file (default), or ignore them",
+    )
+    parser.add_argument("--resamples", type=int, default=1000, help="draws of the bootstrap (default 1000)")
+    parser.add_argument("--json", action="store_true", help="print everything as JSON")
+    parser.add_argument("--list", action="store_true", help="list the benchmarks, and stop")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Score and print."""
+    from eval.tasks import TASKS, parse_task
+
+    if args.list:
+        for name, task in TASKS.items():
+            sys.stdout.write(f"{name:18} {task.title}\n")
+        return
+    if args.task is None or args.predictions is None:
+        raise UserError("Which benchmark, and which answers?", fix="give TASK and --predictions FILE")
+    if args.resamples < 1:
+        raise UserError("--resamples must be at least 1", str(args.resamples))
+    config = parse_task(args.task)
+    if args.annotations is not None:
+        config = replace(config, annotations=str(args.annotations))
+    from eval.score_file import score_file
+    from eval.scoring import Sampling
+
+    gc.disable()  # millions of small objects that all live to the end: looking for cycles doubles the time
+    result = score_file(
+        config,
+        args.predictions,
+        missing=args.missing,
+        extra=args.extra,
+        sampling=Sampling(resamples=args.resamples),
+    )
+    if args.json:
+        sys.stdout.write(json.dumps(result, ensure_ascii=False, indent=2, allow_nan=False) + "\n")
+    else:
+        _show(result)
+
+
+def _show(result: Mapping[str, Any]) -> None:
+    """The table for people; what the score is over stands first."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(f"{result['title']}\n{_coverage(result)}", markup=False)
+    table = Table(title=f"{result['settings']['level']:.0%} intervals")
+    table.add_column("metric")
+    for name in ("value", "interval", "n"):
+        table.add_column(name, justify="right")
+    for metric, found in result["metrics"].items():
+        table.add_row(metric, *_cells(found))
+    for breakdown, kinds in result["by"].items():
+        if kinds:
+            table.add_section()
+        for kind, part in kinds.items():
+            if result["primary"] in part["metrics"]:
+                cells = _cells(part["metrics"][result["primary"]])
+                table.add_row(f"{breakdown}: {kind}", *cells, style="dim")
+    console.print(table)
+
+
+def _coverage(result: Mapping[str, Any]) -> str:
+    lines = [f"scored {result['n']} of {result['of']} items"]
+    if result["missing_counted_as_wrong"]:
+        lines.append(f"{result['missing_counted_as_wrong']} of them have no answer and count as wrong")
+    if result["n"] < result["of"]:
+        lines.append(f"this is not the whole benchmark: {result['of'] - result['n']} items are left out")
+    if result["extra"]:
+        lines.append(f"{result['extra']} answers to other items are ignored")
+    return "\n".join(lines)
+
+
+def _cells(found: Mapping[str, Any]) -> tuple[str, str, str]:
+    if found["value"] is None:
+        return "–", "–", str(found["n"])
+    interval = "–" if found["low"] is None else f"{found['low']:.4f} – {found['high']:.4f}"
+    return f"{found['value']:.4f}", interval, str(found["n"])
