@@ -14,27 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-WORDS = [
-    "yes",
-    "no",
-    "2",
-    "3",
-    "red",
-    "blue",
-    "dog",
-    "cat",
-    "on",
-    "table",
-    "man",
-    "woman",
-    "frisbee",
-    "the",
-    "beach",
-    "surfboard",
-    "black",
-    "white",
-    "none",
-]
+WORDS = ("yes", "no", "2", "red", "blue", "dog", "cat", "on", "the table", "man", "frisbee", "none")
 KINDS = [f"kind {number}" for number in range(65)]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import math
 import sys
@@ -160,7 +161,7 @@ def read_table(path: Path, divider: str) -> list[dict[str, Any]]:
     text = read_text(path)
     csv.field_size_limit(sys.maxsize)  # images stand in the tables as base64
     try:
-        rows = list(csv.DictReader(text.splitlines(keepends=True), delimiter=divider, strict=False))
+        rows = list(csv.DictReader(io.StringIO(text, newline=""), delimiter=divider))
     except csv.Error as error:
         raise UserError(f"The table cannot be read: {error}", str(path), "mend the file") from error
     for number, row in enumerate(rows, start=2):
@@ -172,7 +173,8 @@ def read_table(path: Path, divider: str) -> list[dict[str, Any]]:
 
 
 def _excel(path: Path) -> Iterator[dict[str, Any]]:
-    """Rows of the first sheet; an empty cell is an empty text, and a number is written as it shows."""
+    """Rows of the first sheet; an empty cell is an empty text, a number is written as it shows, and what
+    looks like a formula is the text that it is."""
     try:
         import openpyxl
     except ModuleNotFoundError as error:
@@ -180,7 +182,7 @@ def _excel(path: Path) -> Iterator[dict[str, Any]]:
             "Excel files need openpyxl", str(path), "pip install 'mmtune[excel]', or give a TSV file"
         ) from error
     try:
-        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+        book = openpyxl.load_workbook(path, read_only=True)
     except OSError as error:
         raise UserError(
             f"The file cannot be read: {error.strerror or error}", str(path), "check the path"

@@ -8,6 +8,7 @@ from typing import Any
 from eval.answer_files import Matched, match
 from eval.scoring import Sampling, breakdowns, score_answers, score_table, whole_table
 from eval.tasks import Task, TaskConfig, build_tasks
+from eval.tasks.official_files import load_checked
 from mmtune.errors import UserError
 
 _LISTED = 20
@@ -47,7 +48,7 @@ def score_file(
             f"{len(tasks)} label files are in this folder", config.annotations, "score one file at a time"
         )
     task = next(iter(tasks.values()))
-    items = task.load_truth()
+    items = load_checked(task.load_truth, config.annotations or "")
     if not items:
         raise UserError("The benchmark's file has no items", config.annotations, "check the path")
     if all(item.truth is None for item in items):

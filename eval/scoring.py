@@ -11,7 +11,9 @@ import numpy as np
 from eval.metrics.intervals import Array, Estimate, Totals, bootstrap
 from eval.tasks import Item, Task
 from eval.tasks.base import Counts
+from eval.tasks.official_files import STRUCTURE_ERRORS
 from eval.tasks.pope import Pope
+from mmtune.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -47,11 +49,26 @@ def score_answers(
     """
     scored = []
     for item in items:
-        if item.id in answers:
-            scored.append(Scored(item, task.score_submitted(answers[item.id], item)))
-        elif missing_is_wrong:
-            scored.append(Scored(item, task.unanswered(item)))
-    return with_joint(task, scored, answers)
+        try:
+            if item.id in answers:
+                scored.append(Scored(item, task.score_submitted(answers[item.id], item)))
+            elif missing_is_wrong:
+                scored.append(Scored(item, task.unanswered(item)))
+        except STRUCTURE_ERRORS as error:
+            raise _not_as_published(task, f"the truth of item {item.id}", error) from error
+    try:
+        return with_joint(task, scored, answers)
+    except STRUCTURE_ERRORS as error:
+        raise _not_as_published(task, "an item", error) from error
+
+
+def _not_as_published(task: Task, what: str, error: Exception) -> UserError:
+    told = " ".join(str(error).split())[:120]
+    return UserError(
+        f"In the benchmark's file {what} is not as it is published ({type(error).__name__}: {told})",
+        task.config.annotations,
+        "check that it is the benchmark's own file",
+    )
 
 
 def with_joint(task: Task, scored: Sequence[Scored], answers: Mapping[str, str]) -> list[Scored]:
@@ -75,10 +92,11 @@ def whole_table(
     """Metrics that are not a function of summed counts: as ``score_table``, without intervals."""
     items = [one.item for one in scored]
     clusters = len({cluster(item) for item in items})
-    return {
-        name: asdict(Estimate(value, None, None, len(items), clusters))
-        for name, value in task.whole(answers, items).items()
-    }
+    try:
+        found = task.whole(answers, items)
+    except STRUCTURE_ERRORS as error:
+        raise _not_as_published(task, "an item", error) from error
+    return {name: asdict(Estimate(value, None, None, len(items), clusters)) for name, value in found.items()}
 
 
 def cluster(item: Item) -> str:

@@ -102,7 +102,7 @@ def pif_n_k(samples: Sequence[Sequence[float]], k: int) -> float | None:
 
 def _has(text: str, wanted: Any) -> bool:
     """Whether all wanted words or phrases stand in the text, as words."""
-    phrases = [wanted] if isinstance(wanted, str) else list(wanted)
+    phrases = wanted if isinstance(wanted, list | tuple) else [wanted]
     return all(
         re.search(rf"(?<!\w){re.escape(str(phrase))}(?!\w)", text, re.IGNORECASE) is not None
         for phrase in phrases

@@ -27,9 +27,9 @@ def word_tokens(text: str) -> list[str]:
     and a final full stop become tokens of their own, the stop of an abbreviation stays.
     """
     tokens: list[str] = []
+    end = len(text.rstrip(" \n\t\r\"')]}”»’"))
     for match in _TOKEN.finditer(text):
-        last = not text[match.end() :].strip(" \n\t\r\"')]}”»’")
-        tokens += _split_word(match.group(), last)
+        tokens += _split_word(match.group(), last=match.end() >= end)
     return tokens
 
 

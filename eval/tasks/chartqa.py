@@ -55,7 +55,7 @@ class ChartQA(AccuracyTask):
             image, query = fields(row, ("imgname", "query"), path, number)
             text = next((row[name] for name in self.answer_texts if name in row), None)
             # A question that the benchmark asks twice takes its answers in the order of the rows.
-            places = waiting.get((image, query))
+            places = waiting.get((str(image), str(query)))
             identity = places.pop(0) if places else f"{image}: {query}"
             add_answer(answers, identity, text, path)
         return answers

@@ -99,6 +99,7 @@ class MMBench(ChoiceTask):
     def write_answers(self, folder: Path, items: Sequence[Item], predictions: Mapping[str, str]) -> Path:
         """An Excel file of index, question, A to D and prediction, as the server took it."""
         import openpyxl
+        from openpyxl.cell import WriteOnlyCell
 
         given = [item for item in items if item.id in predictions]
         path = answers_path(folder, self.name, ".xlsx", complete=len(given) == len(items))
@@ -109,7 +110,9 @@ class MMBench(ChoiceTask):
         for item in given:
             options = truth_choice(item).options if item.truth else {}
             cells = [options.get(letter) for letter in letters]
-            sheet.append([item.official_id, item.question, *cells, _printable(predictions[item.id])])
+            reply = WriteOnlyCell(sheet, _printable(predictions[item.id]))
+            reply.data_type = "s"  # a reply may start as a formula does
+            sheet.append([item.official_id, item.question, *cells, reply])
         book.save(path)
         return path
 

@@ -54,7 +54,7 @@ class OCRBench(AccuracyTask):
         for number, row in enumerate(rows, start=1):
             image, question = fields(row, ("image_path", "question"), path, number)
             if "predict" in row:
-                places = known.get((image, question))
+                places = known.get((str(image), str(question)))
                 add_answer(answers, places.pop(0) if places else f"{image}: {question}", row["predict"], path)
         return answers
 

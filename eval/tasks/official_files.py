@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,8 +56,10 @@ def fields(row: Mapping[str, Any], names: Sequence[str], path: Path, number: int
     """The named values of a row.
 
     Raises:
-        UserError: naming the field that is not there.
+        UserError: naming the field that is not there, or if the row is no object.
     """
+    if not isinstance(row, Mapping):
+        raise UserError(f"Row {number} is not a JSON object", str(path), "check the path")
     for name in names:
         if name not in row:
             raise UserError(
@@ -85,6 +87,35 @@ def check_unique(items: Iterable[Item], path: Path) -> None:
         if item.id in seen:
             raise UserError(f"The id {item.id} stands in the file twice", str(path), "remove one of the rows")
         seen.add(item.id)
+
+
+STRUCTURE_ERRORS = (AttributeError, IndexError, KeyError, TypeError, ValueError)
+"""What reading a value of another shape than the benchmark's raises."""
+
+
+def load_checked(load: Callable[[], list[Item]], where: str) -> list[Item]:
+    """Items of a benchmark, or one sentence where its file is not as it is published.
+
+    Args:
+        load: ``load`` or ``load_truth`` of a task.
+        where: the file, for the error.
+
+    Raises:
+        UserError: for any file that cannot be read as the benchmark's.
+    """
+    advice = "check that it is the benchmark's own file"
+    try:
+        items = load()
+    except STRUCTURE_ERRORS as error:
+        told = " ".join(str(error).split())[:120]
+        raise UserError(
+            f"This is not the benchmark's file ({type(error).__name__}: {told})", where, advice
+        ) from error
+    for item in items:
+        for name, value in (("image", item.image), ("question", item.question), *item.kinds.items()):
+            if not isinstance(value, str):
+                raise UserError(f"The {name} of item {item.id} is not text", where, advice)
+    return items
 
 
 def write_json(path: Path, value: Any) -> None:

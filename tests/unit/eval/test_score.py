@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
+import csv
+import importlib.util
 import json
 import re
+import resource
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from eval.answer_files import MAX_CHARACTERS, read_answers
+from eval.metrics import anls, choice, instruction_following, iou, mmmu, ptb, yes_no
+from eval.metrics import vqa as vqa_metric
+from eval.metrics.chair import Chair
 from eval.score_file import score_file
 from eval.scoring import Sampling
 from eval.tasks import TASKS, build_tasks, parse_task
@@ -48,6 +56,17 @@ def test_every_task_has_files_here_and_says_what_it_is():
         assert task.title and task.primary and "Source:" in told, name
 
 
+def test_the_documents_table_has_every_task():
+    text = (Path(benchmark_files.__file__).parents[1] / "docs" / "evaluation.md").read_text(encoding="utf-8")
+    table = text[text.index("## Metrics") :]
+    assert [name for name in TASKS if f"`{name}`" not in table] == []
+
+
+@pytest.mark.parametrize("name", ["MM-Vet", "LLaVA-Bench", "VQAv2", "OK-VQA", "SEED-Bench", "MMBench_CN"])
+def test_benchmarks_go_by_the_names_that_people_write(name):
+    assert parse_task(name).task in TASKS
+
+
 @pytest.mark.parametrize("task", benchmark_files.WRITERS)
 def test_right_answers_score_as_such_in_every_benchmarks_own_format(task, tmp_path):
     files = benchmark_files.write(task, tmp_path)
@@ -67,7 +86,7 @@ def test_what_a_run_writes_is_what_score_reads(task, tmp_path):
     if task in ("vqav2", "okvqa") or built.needs_judge:
         return  # the first needs its question file for that; a judge comes between the others' two files
     items = built.load()
-    said = {item.id: f"red, {number}" for number, item in enumerate(items)}
+    said = {item.id: f"=red, {number}" for number, item in enumerate(items)}
     path = built.write_answers(tmp_path / "written", items, said)
     read = built.read_answers(path, items)
     assert read == {identity: built.submitted(text) for identity, text in said.items()}
@@ -304,3 +323,93 @@ def test_ocr_tokens_stand_in_the_question_where_they_are_given(tmp_path):
     ocr = benchmark_files.dump(tmp_path / "rosetta.json", {"data": tokens})
     (task,) = build_tasks([config_of("textvqa", replace(files, settings=f"ocr={ocr}"))]).values()
     assert "Reference OCR token: STOP, 3\nAnswer" in task.prompt(task.load()[3])
+
+
+def _first_row(value):
+    """The first object of a file that holds plain values."""
+    if isinstance(value, dict) and any(isinstance(v, str | int) for v in value.values()):
+        return value
+    inside = value.values() if isinstance(value, dict) else value
+    return next(filter(None, (_first_row(v) for v in inside if isinstance(v, dict | list))), None)
+
+
+def _bent(path):
+    """Each way to bend the first row of a file: each field in turn is of another kind, or not there."""
+    text = path.read_text(encoding="utf-8")
+    as_lines = len(text.splitlines()) > 1
+    value = [json.loads(line) for line in text.splitlines()] if as_lines else json.loads(text)
+    row = _first_row(value)
+    for name in list(row or ()):
+        for other in (None, ["a"], {"a": 1}, ...):
+            kept = dict(row)
+            if other is ...:
+                del row[name]
+            else:
+                row[name] = other
+            yield "".join(json.dumps(v) + "\n" for v in value) if as_lines else json.dumps(value)
+            row.clear()
+            row.update(kept)
+
+
+@pytest.mark.parametrize("task", sorted(set(benchmark_files.WRITERS) - {"okvqa", "infovqa", "captions"}))
+def test_files_of_another_shape_end_in_one_sentence_or_in_a_score(task, tmp_path):
+    """Never in a traceback: whatever is wrong with the first row is told as a mistake in the file."""
+    files = benchmark_files.write(task, tmp_path)
+    tried = 0
+    for path in (files.annotations, files.answers):
+        if path.suffix not in (".json", ".jsonl"):
+            continue
+        whole = path.read_text(encoding="utf-8")
+        for text in _bent(path):
+            path.write_text(text, encoding="utf-8")
+            with contextlib.suppress(UserError):
+                result = score_file(config_of(task, files), files.answers, sampling=Sampling(resamples=2))
+                assert result["n"] == result["of"]
+            tried += 1
+        path.write_text(whole, encoding="utf-8")
+    assert tried or task in ("mme", "mmbench_cn", "mmbench")
+
+
+def test_scoring_many_answers_takes_little_processor_time(tmp_path):
+    """The figure for 100,000 is measured by benchmarks/score_speed.py; here a tenth of them, with room."""
+    root = Path(benchmark_files.__file__).parents[1]
+    spec = importlib.util.spec_from_file_location("score_speed", root / "benchmarks" / "score_speed.py")
+    score_speed = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(score_speed)
+    truth, said = score_speed.write(tmp_path, 10_000)
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    words = ["score", "vqav2", "--predictions", str(said), "--annotations", str(truth), "--json"]
+    done = subprocess.run([sys.executable, "-m", "mmtune", *words], cwd=root, capture_output=True, check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert json.loads(done.stdout)["n"] == 10_000
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 4
+
+
+def test_a_table_holds_line_breaks_quotes_and_other_marks_as_they_are(tmp_path):
+    said = {"1": 'a\nb "c" \u2028 d', "2": "\x0b e\x0c", "3": ""}
+    path = tmp_path / "answers.csv"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([["id", "answer"], *said.items()])
+    assert read_answers(path, ("id",), ("answer",)) == said
+
+
+@pytest.mark.parametrize("letter", ["1", "a", ".", ",", "(", "[", " ", "1,", "a.", "' ", "!", "\n", "é"])
+def test_the_longest_answers_take_a_moment(letter):
+    """No parser backs up again and again over what may be a model gone astray, or an attack."""
+    text = (letter * MAX_CHARACTERS)[: MAX_CHARACTERS // 5]
+    start = time.process_time()
+    anls.anls(text, ["ten", text[:90]])
+    choice.infer_choice(text, {"A": "a", "B": "b"})
+    choice.parse_scienceqa(text, 4)
+    choice.parse_letter(text)
+    iou.parse_box(text)
+    iou.parse_box_pairs(text)
+    mmmu.parse_open(text)
+    mmmu.parse_multiple_choice(text, {"A": "a"})
+    ptb.caption_words(text)
+    vqa_metric.normalize_vqa(text)
+    vqa_metric.normalize_evalai(text)
+    yes_no.parse_pope(text)
+    instruction_following.pif(text, [(name, 3) for name in instruction_following.CHECKS])
+    Chair().objects(text)
+    assert time.process_time() - start < 3
