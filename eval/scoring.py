@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -163,7 +163,7 @@ def _estimates(task: Task, answers: Sequence[Scored], sampling: Sampling) -> dic
     names = dict.fromkeys(name for scored in answers for name in scored.counts)
     counts = {name: [scored.counts.get(name, 0.0) for scored in answers] for name in names}
     images = [cluster(scored.item) for scored in answers]
-    return _bootstrap(counts, task.aggregate, images, sampling, task.not_shares)
+    return _bootstrap(counts, task.aggregate, images, sampling, task.not_shares, task.behind)
 
 
 def _bootstrap(
@@ -172,8 +172,11 @@ def _bootstrap(
     images: Sequence[str],
     sampling: Sampling,
     not_shares: frozenset[str] = frozenset(),
+    behind: Callable[[str], Sequence[str]] = lambda metric: (),
 ) -> dict[str, Estimate]:
-    return bootstrap(counts, statistic, images, sampling.resamples, sampling.level, sampling.seed, not_shares)
+    return bootstrap(
+        counts, statistic, images, sampling.resamples, sampling.level, sampling.seed, not_shares, behind
+    )
 
 
 def _by_kind(answers: Sequence[Scored], breakdown: str) -> dict[str, list[Scored]]:

@@ -40,6 +40,7 @@ def bootstrap(
     level: float = 0.95,
     seed: int = 0,
     not_shares: Container[str] = (),
+    behind: Callable[[str], Sequence[str]] = lambda metric: (),
 ) -> dict[str, Estimate]:
     """Percentile bootstrap of any metrics that are functions of summed counts, resampling whole clusters.
 
@@ -52,6 +53,7 @@ def bootstrap(
         level: coverage of the interval.
         seed: seed of the draws.
         not_shares: metrics that are no share of anything, such as CIDEr-D.
+        behind: metric → the counts that tell how many items are behind it, where these are not all.
 
     Returns:
         metric → its estimate. Where every draw gives the same 0 or 1 the bootstrap says nothing about the
@@ -74,10 +76,17 @@ def bootstrap(
     point = statistic({name: sums[:, i].sum(keepdims=True) for i, name in enumerate(names)})
     drawn = _resample(sums, resamples, seed)
     spread = statistic({name: drawn[:, i] for i, name in enumerate(names)})
-    return {
-        metric: _estimate(float(value[0]), spread[metric], n, number, level, metric not in not_shares)
-        for metric, value in point.items()
-    }
+    place = {name: i for i, name in enumerate(names)}
+    found = {}
+    for metric, value in point.items():
+        told = [place[name] for name in behind(metric) if name in place]
+        of_it = sums[:, told].sum(axis=1) if told else None
+        items, drawn_from = (
+            (n, number) if of_it is None else (round(of_it.sum()), int(np.count_nonzero(of_it)))
+        )
+        share = metric not in not_shares
+        found[metric] = _estimate(float(value[0]), spread[metric], items, drawn_from, level, share)
+    return found
 
 
 def bootstrap_mean(
@@ -174,8 +183,8 @@ def _estimate(value: float, spread: Array, n: int, clusters: int, level: float, 
     defined = spread[~np.isnan(spread)]
     if len(defined) == 0:
         return Estimate(value, None, None, n, clusters)
-    if value in (0.0, 1.0) and np.all(defined == value):
-        if not share:
+    if np.all(defined == value):  # also of a metric that cannot reach the ends: the draws say nothing
+        if not share or not clusters or value not in (0.0, 1.0):
             return Estimate(value, None, None, n, clusters)
         low, high = exact_binomial(value * clusters, clusters, level)
     else:

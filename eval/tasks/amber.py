@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -26,6 +27,10 @@ from mmtune.errors import UserError
 _GENERATIVE = "generative"
 _COUNTED = ("right", "questions", "no_right", "no_true", "no_said")
 _TYPES = tuple(dict.fromkeys(kind for kinds in DIMENSIONS.values() for kind in kinds))
+
+
+_DIMENSION_TYPES = {name: [k for k in kinds if k != "relation"] for name, kinds in DIMENSIONS.items()}
+"""Both kinds of relation go by one name."""
 
 
 class Amber(AccuracyTask):
@@ -68,10 +73,14 @@ class Amber(AccuracyTask):
     def metrics_beside(self, totals: Totals) -> dict[str, Array]:
         there = [kind for kind in _TYPES if f"questions {kind}" in totals]
         metrics = _scores(totals, [there], "")
-        for dimension, kinds in DIMENSIONS.items():
+        for dimension, kinds in _DIMENSION_TYPES.items():
             if set(kinds) & set(there):
-                metrics |= _scores(totals, [[kind] for kind in kinds if kind != "relation"], f"{dimension}_")
+                metrics |= _scores(totals, [[kind] for kind in kinds], f"{dimension}_")
         return metrics
+
+    def behind(self, metric: str) -> Sequence[str]:
+        dimension = metric.partition("_")[0]
+        return [f"questions {kind}" for kind in _DIMENSION_TYPES.get(dimension, ())]
 
 
 class AmberDescriptions(AccuracyTask):
@@ -191,5 +200,17 @@ def _scores(totals: Totals, groups: Sequence[Sequence[str]], prefix: str) -> dic
             }
             for kinds in groups
         ]
-        rows.append(amber_scores(counts, existence=prefix == "existence_"))
+        scores = amber_scores(counts, existence=prefix == "existence_")
+        rows.append({name: _defined(name, value, counts) for name, value in scores.items()})
     return {f"{prefix}{name.lower()}": np.array([row[name] for row in rows]) / 100 for name in rows[0]}
+
+
+def _defined(name: str, value: float, counts: Sequence[Mapping[str, float]]) -> float:
+    """The score, or NaN where it has nothing to stand on; the script gives 0 there."""
+    needed = {
+        "Accuracy": ("questions",),
+        "Precision": ("no_said",),
+        "Recall": ("no_true",),
+        "F1": ("no_said", "no_true"),
+    }[name]
+    return value if all(any(of_type[count] for of_type in counts) for count in needed) else math.nan

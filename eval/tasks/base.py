@@ -207,6 +207,11 @@ class Task(ABC):
     def aggregate(self, totals: Totals) -> dict[str, Array]:
         """Metrics from summed counts; both are (resamples,), and NaN where a metric is undefined."""
 
+    def behind(self, metric: str) -> Sequence[str]:
+        """Names of the counts that tell how many items are behind a metric; none where it is all of them."""
+        del metric
+        return ()
+
     @abstractmethod
     def right(self, counts: Counts) -> bool:
         """Whether an answer with these counts goes among the right ones of the contact sheet."""

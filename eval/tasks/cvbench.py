@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from eval.metrics.choice import parse_letter
@@ -54,6 +56,10 @@ class CVBench(ChoiceTask):
             of_it = float(item.kinds.get("source") == source)
             counts |= {f"{source}_right": value * of_it, f"{source}_items": of_it}
         return counts
+
+    def behind(self, metric: str) -> Sequence[str]:
+        named = {"accuracy_2d": _FLAT, "accuracy_3d": _DEEP}
+        return [f"{source}_items" for source in named.get(metric, ())]
 
     def metrics_beside(self, totals: Totals) -> dict[str, Array]:
         flat, deep = (

@@ -98,6 +98,10 @@ class GQA(AccuracyTask):
                 metrics[name] = ratio(totals[kind], totals["items"])
         return metrics
 
+    def behind(self, metric: str) -> Sequence[str]:
+        named = {"binary": ("binary",), "open": ("open",), "consistency": ("inferred",)}
+        return named.get(metric, ("items",))
+
     def truth_text(self, item: Item) -> str:
         return str(item.truth["answer"]) if item.truth else "?"
 

@@ -14,6 +14,8 @@ from eval.tasks.official_files import fields, read_rows
 from mmtune.errors import UserError
 
 _KEYS = ("category", "subcategory", "set_id", "figure_id", "question_id")
+_GROUPS = {"qAcc": "pairs", "fAcc": "figures", "easy_aAcc": "easy", "hard_aAcc": "hard"}
+"""Metric → the groups of items that it counts."""
 _CHECK = "_gpt_check"
 
 
@@ -74,12 +76,14 @@ class HallusionBench(JudgedTask):
         return {"yes_diff": bias["diff"], "yes_fp": bias["fp"]}
 
     def metrics_beside(self, totals: Totals) -> dict[str, Array]:
-        names = {"qAcc": "pairs", "fAcc": "figures", "easy_aAcc": "easy", "hard_aAcc": "hard"}
         return {
             name: ratio(totals[f"{group}_right"], totals[group])
-            for name, group in names.items()
+            for name, group in _GROUPS.items()
             if group in totals
         }
+
+    def behind(self, metric: str) -> Sequence[str]:
+        return (_GROUPS[metric],) if metric in _GROUPS else ()
 
     def truth_text(self, item: Item) -> str:
         return str(

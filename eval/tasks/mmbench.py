@@ -96,6 +96,9 @@ class MMBench(ChoiceTask):
             metrics = {"circular": ratio(totals["circular_right"], totals["circular_items"]), **metrics}
         return metrics | {"unparsed": ratio(totals["unparsed"], totals["items"])}
 
+    def behind(self, metric: str) -> Sequence[str]:
+        return ("circular_items",) if metric == "circular" else ("items",)
+
     def write_answers(self, folder: Path, items: Sequence[Item], predictions: Mapping[str, str]) -> Path:
         """An Excel file of index, question, A to D and prediction, as the server took it."""
         import openpyxl

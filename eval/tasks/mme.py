@@ -111,6 +111,14 @@ class MME(AccuracyTask):
                 metrics[name] = np.sum([scores[task] for task in tasks], axis=0)
         return metrics | {f"score_{task}": score for task, score in scores.items()}
 
+    def behind(self, metric: str) -> Sequence[str]:
+        if metric in ("perception", "cognition"):
+            tasks = MME_PERCEPTION if metric == "perception" else MME_COGNITION
+            return [f"items {task}" for task in tasks]
+        if metric == "accuracy_plus":
+            return ("images",)
+        return (f"items {metric.removeprefix('score_')}",) if metric.startswith("score_") else ()
+
     def write_answers(self, folder: Path, items: Sequence[Item], predictions: Mapping[str, str]) -> Path:
         """A folder of the tool's files; a reply stands on one line without tabs."""
         complete = all(item.id in predictions for item in items)

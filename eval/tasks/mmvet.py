@@ -70,6 +70,9 @@ class MMVet(JudgedTask):
         names = sorted(name.removeprefix("items ") for name in totals if name.startswith("items "))
         return {name: ratio(totals[f"right {name}"], totals[f"items {name}"]) for name in names}
 
+    def behind(self, metric: str) -> Sequence[str]:
+        return (f"items {metric}",)
+
     def truth_text(self, item: Item) -> str:
         text = str(item.truth)
         for mark, word in _SEPARATORS.items():

@@ -62,6 +62,9 @@ class ScienceQA(ChoiceTask):
     def metrics_beside(self, totals: Totals) -> dict[str, Array]:
         return {"image_accuracy": ratio(totals["image_right"], totals["image_items"])}
 
+    def behind(self, metric: str) -> Sequence[str]:
+        return ("image_items",) if metric == "image_accuracy" else ()
+
     def _of_split(self, problems: Mapping[str, Any], path: Path) -> Sequence[str]:
         split = self.config.split or "test"
         beside = path.parent / "pid_splits.json"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from eval.metrics.choice import parse_letter
 from eval.metrics.intervals import Array, Totals, ratio
 from eval.metrics.seed import seed_right
@@ -59,6 +61,10 @@ class SeedBench(ChoiceTask):
             counts[f"{data_type}_items"] = float(item.kinds["data_type"] == data_type)
             counts[f"{data_type}_right"] = value * counts[f"{data_type}_items"]
         return counts
+
+    def behind(self, metric: str) -> Sequence[str]:
+        named = {f"{kind}_accuracy": (f"{kind}_items",) for kind in ("image", "video")}
+        return named.get(metric, ())
 
     def metrics_beside(self, totals: Totals) -> dict[str, Array]:
         return {

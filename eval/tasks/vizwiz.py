@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from eval.metrics.intervals import Array, Totals, ratio
@@ -70,6 +71,10 @@ class VizWiz(AccuracyTask):
             "abstained_rightly": ratio(totals["declined_rightly"], totals["declined"]),
             "unanswerable_found": ratio(totals["declined_rightly"], totals["hopeless"]),
         }
+
+    def behind(self, metric: str) -> Sequence[str]:
+        named = {"abstained_rightly": ("declined",), "unanswerable_found": ("hopeless",)}
+        return named.get(metric, ())
 
     def truth_text(self, item: Item) -> str:
         return most_given(item.truth["answers"] if item.truth else None)

@@ -109,3 +109,37 @@ def test_what_is_no_share_has_no_binomial_interval():
     found = bootstrap(counts, statistic, not_shares={"cider"})
     assert (found["cider"].value, found["cider"].low, found["cider"].high) == (0.0, None, None)
     assert found["right"].high == pytest.approx(exact_binomial(0, 10)[1])
+
+
+def test_a_metric_over_some_of_the_items_has_their_number_and_their_interval():
+    counts = {"right": [1.0] * 10, "items": [1.0] * 10, "some": [1.0] * 3 + [0.0] * 7}
+
+    def metrics(totals):
+        return {
+            "all": ratio(totals["right"], totals["items"]),
+            "of some": ratio(totals["some"], totals["some"]),
+        }
+
+    found = bootstrap(counts, metrics, behind=lambda metric: ("some",) if metric == "of some" else ())
+    assert (found["all"].n, found["of some"].n, found["of some"].clusters) == (10, 3, 3)
+    assert found["of some"].low == pytest.approx(exact_binomial(3, 3)[0])
+
+
+def test_draws_that_all_agree_say_nothing_about_a_score_out_of_200():
+    found = bootstrap(
+        {"right": [1.0] * 5}, lambda totals: {"score": 40 * totals["right"]}, not_shares={"score"}
+    )
+    assert (found["score"].value, found["score"].low) == (200.0, None)
+
+
+def test_few_different_clusters_and_many_give_the_same_interval():
+    """Both ways of drawing, on the same data: one kind of cluster is told apart by a count that nobody uses."""
+    values = [float(i % 4 == 0) for i in range(400)]
+    few = bootstrap_mean(values, resamples=4000)
+    many = bootstrap(
+        {"value": values, "items": [1.0] * 400, "other": [float(i) for i in range(400)]},
+        lambda totals: {"mean": ratio(totals["value"], totals["items"])},
+        resamples=4000,
+    )["mean"]
+    assert few.value == many.value == 0.25
+    assert (few.low, few.high) == (pytest.approx(many.low, abs=0.006), pytest.approx(many.high, abs=0.006))
