@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from eval.answer_files import add_answer, read_rows_of_any
+from eval.answer_files import add_answer
 from eval.metrics.intervals import Array, Totals, ratio
 from eval.metrics.relaxed import relaxed_accuracy
+from eval.row_files import read_rows_of_any
 from eval.tasks.accuracy import AccuracyTask
 from eval.tasks.base import Counts, Item
 from eval.tasks.official_files import fields, read_rows

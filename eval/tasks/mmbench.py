@@ -6,10 +6,10 @@ import base64
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from eval.answer_files import read_rows_of_any
 from eval.metrics.choice import REFUSED, infer_choice
 from eval.metrics.intervals import Array, Totals, ratio
 from eval.metrics.mmbench import ROTATION
+from eval.row_files import read_rows_of_any
 from eval.tasks.base import Counts, Item
 from eval.tasks.choices import (
     Choice,

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from eval.answer_files import add_answer, read_rows_of_any
+from eval.answer_files import add_answer
 from eval.metrics.intervals import Array, Totals
 from eval.metrics.ocrbench import ocrbench_hit
+from eval.row_files import read_rows_of_any
 from eval.tasks.accuracy import AccuracyTask
 from eval.tasks.base import Item
 from eval.tasks.official_files import fields, read_rows

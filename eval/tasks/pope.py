@@ -6,9 +6,10 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from eval.answer_files import add_answer, read_rows_of_any
+from eval.answer_files import add_answer
 from eval.metrics.intervals import Array, Totals, ratio
 from eval.metrics.yes_no import parse_pope, says_neither
+from eval.row_files import read_rows_of_any
 from eval.tasks.base import Counts, Item, Task, TaskConfig
 from eval.tasks.official_files import answers_path, check_unique, fields, read_rows, write_rows
 from mmtune.errors import UserError

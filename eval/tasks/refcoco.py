@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
-from eval.answer_files import add_answer, read_rows_of_any
+from eval.answer_files import add_answer
 from eval.metrics.intervals import Array, Totals, ratio
 from eval.metrics.iou import NO_BOX, center_inside, iou, parse_box, parse_box_pairs
+from eval.row_files import read_rows_of_any
 from eval.tasks.accuracy import AccuracyTask
 from eval.tasks.base import Counts, Item
 from eval.tasks.official_files import check_unique, fields, read_json, section

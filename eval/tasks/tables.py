@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from eval.answer_files import read_rows_of_any
+from eval.row_files import read_rows_of_any
 from mmtune.errors import UserError
 
 
