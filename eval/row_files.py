@@ -1,4 +1,4 @@
-"""Rows of a file in any of the forms that answers and benchmarks come in: JSON, JSON Lines, CSV, TSV, Excel."""
+"""Rows of a file in any form that answers and benchmarks come in: JSON, JSON Lines, CSV, TSV, Excel."""
 
 from __future__ import annotations
 

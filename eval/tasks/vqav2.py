@@ -64,7 +64,7 @@ class VQAv2(Task):
             return self.load()
         return [
             Item(str(qid), str(row.get("image_id", "")), "", row["answers"], _kinds(row), qid)
-            for qid, row in self._annotations().items()
+            for qid, row in self._read_annotations(self.annotations).items()
         ]
 
     def submitted(self, prediction: str) -> str:
@@ -114,9 +114,9 @@ class VQAv2(Task):
         return path
 
     def _annotations(self) -> dict[Any, dict[str, Any]]:
-        if not self.config.annotations:
-            return {}
-        path = self.annotations
+        return self._read_annotations(self.annotations) if self.config.annotations else {}
+
+    def _read_annotations(self, path: Path) -> dict[Any, dict[str, Any]]:
         rows = section(read_json(path), "annotations", path)
         found: dict[Any, dict[str, Any]] = {}
         for number, row in enumerate(rows, start=1):
