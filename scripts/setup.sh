@@ -37,7 +37,7 @@ make_venv() { # $1: interpreter
 }
 
 is_set_up() { # $1: run or test, $2: key; what the tests need includes what a run needs
-    [ -x "$VENV/bin/python" ] && cat "$VENV/.stamp-test" "$VENV/.stamp-$1" 2>/dev/null | grep -qxF "$2"
+    [ -x "$VENV/bin/python" ] && grep -qsxF "$2" "$VENV/.stamp-test" "$VENV/.stamp-$1"
 }
 
 # Every step that may fail says `|| exit`: inside `set_up … && …` the shell would ignore `set -e`.
@@ -52,7 +52,7 @@ set_up() ( # $1: run (the project alone) or test (with all that the tests need)
         flock 9 || exit
         is_set_up "$1" "$key" && exit 0
     fi
-    echo "Setting up $VENV (once; it downloads PyTorch, some minutes on a home connection)"
+    echo "Setting up $VENV (once; PyTorch and the rest are 6 GB, some minutes on a home connection)"
     make_venv "$python" || exit
     rm -f "$VENV"/.stamp-*
     what="$ROOT"

@@ -43,7 +43,8 @@ class DataConfig:
     validation: list[SourceConfig] = field(default_factory=list)
     """Sources of the validation set."""
     validation_fraction: float = 0.0
-    """Share of the training records kept for validation instead, chosen by a hash of the record's id."""
+    """Share of the training records kept for validation instead, chosen by a hash of the record's id;
+    one at least."""
     max_tokens: int = 2048
     """The longest record, visual tokens included; a longer one is refused, never cut."""
     row_tokens: int | None = None

@@ -175,6 +175,8 @@ def run_with_venv(words: list[str], folder: Path) -> subprocess.CompletedProcess
 RUNNERS: list[tuple[str, Callable[[list[str], Path], None]]] = [
     (r"bash scripts/(quickstart|test)\.sh", check_the_scripts_pattern),
     (r"source \.venv/bin/activate", lambda words, folder: None),
+    # The tests' own environment has the extra.
+    (r"pip install -e '\.\[demo\]'", lambda words, folder: None),
     (r"mmtune chat OUT/quickstart/model --image photo\.jpg", ask_in_the_terminal),
     (r"mmtune demo OUT/quickstart/model", open_the_page),
     (r"mmtune build --list", just_run),

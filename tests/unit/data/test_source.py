@@ -145,8 +145,11 @@ def test_open_splits(write_source: Callable[..., Path], row: Callable) -> None:
     assert [[len(s) for s in part] for part in open_splits(DataConfig([train], [other]))] == [[60], [5]]
     kept, held = open_splits(DataConfig([train], validation_fraction=0.2))
     assert len(kept[0]) + len(held[0]) == 60
+    kept, held = open_splits(DataConfig([other], validation_fraction=0.000001))  # too few: one is held out
+    assert (len(kept[0]), len(held[0])) == (4, 1)
+    alone = SourceConfig(str(write_source([row(0, images=0)], "alone.jsonl")))
     with pytest.raises(UserError, match="leaves a part without records"):
-        open_splits(DataConfig([other], validation_fraction=0.000001))
+        open_splits(DataConfig([alone], validation_fraction=0.01))
 
 
 def test_a_file_that_changes_in_mid_run_is_never_cut_at_the_old_places(tmp_path: Path) -> None:
