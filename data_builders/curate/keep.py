@@ -55,7 +55,7 @@ def write_chosen(path: Path, out: Path, chosen: Iterable[int]) -> int:
             for _ in range(times.pop(row.number, 0)):
                 writer.write(row)
         if times:
-            raise UserError(f"the file has no row {min(times)}", str(path), "run the command again")
+            raise UserError(f"the file has no row {min(times)}", str(path), "choose from its rows")
     return writer.count
 
 

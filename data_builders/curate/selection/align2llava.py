@@ -14,7 +14,8 @@ from data_builders.curate.selection.base import Pool, Settings, descending
 
 def choose(pool: Pool, count: int, seed: int, settings: Settings) -> list[int]:
     """Both steps keep the same share of what they see; ``complexity`` is the reward of the questions."""
-    questions, answers = pool.column(settings.complexity), pool.column(settings.quality)
+    questions = pool.column(settings.complexity, "--complexity")
+    answers = pool.column(settings.quality, "--quality")
     kept = min(pool.size, max(count, math.ceil(math.sqrt(count * pool.size))))
     best = descending(questions)[:kept]
     return sorted(best, key=lambda place: (-answers[place], place))[:count]

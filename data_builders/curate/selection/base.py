@@ -33,13 +33,17 @@ class Pool:
     targets: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
     groups: NDArray[np.int64] | None = None
 
-    def column(self, name: str) -> Array:
+    def column(self, name: str, option: str = "") -> Array:
         """A score of every row; a row without one counts as the worst.
+
+        Args:
+            name: of the score.
+            option: of the command line that named it, for the error.
 
         Raises:
             UserError: there is no such score.
         """
-        values = self._named(self.columns, name, "score")
+        values = self._named(self.columns, name, "score", option)
         known = values[~np.isnan(values)]
         if not len(known):
             raise UserError(f"no row has the score {name!r}", fix="score the rows again")
@@ -53,12 +57,13 @@ class Pool:
         """The targets' features, each of length 1."""
         return _unit(self._named(self.targets, name, "target"))
 
-    def _named(self, found: Mapping[str, Any], name: str, what: str) -> Any:
+    def _named(self, found: Mapping[str, Any], name: str, what: str, option: str = "") -> Any:
         if name not in found:
             have = f"there are {', '.join(sorted(found))}" if found else "there are none"
             advice = "give examples of what is wanted with --targets"
             if what != "target":
                 advice = f"work it out with `mmtune data score`, or name another {what}"
+                advice += f" with {option}" if option else ""
             raise UserError(f"the rows have no {what} {name!r} ({have})", fix=advice)
         return found[name]
 

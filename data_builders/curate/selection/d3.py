@@ -16,6 +16,7 @@ def choose(pool: Pool, count: int, seed: int, settings: Settings) -> list[int]:
     Both are scaled to 0..1, so that noise, which is difficult and cannot be relied on, stays out.
     """
     difficulty, dependability = (
-        scaled(pool.column(name)) for name in (settings.complexity, settings.quality)
+        scaled(pool.column(name, option))
+        for name, option in ((settings.complexity, "--complexity"), (settings.quality, "--quality"))
     )
     return farthest_first(pool.unit(settings.features), 1e-6 + difficulty * dependability, count)

@@ -18,7 +18,8 @@ log = logging.getLogger(__name__)
 def choose(pool: Pool, count: int, seed: int, settings: Settings) -> list[int]:
     """Greedy; where too few rows are far enough, the best of the others fill up, and a line says so."""
     # Ranks from above zero: a product of raw scores would hang on where their scales begin.
-    quality, complexity = (1 + ranks(pool.column(name)) for name in (settings.quality, settings.complexity))
+    quality = 1 + ranks(pool.column(settings.quality, "--quality"))
+    complexity = 1 + ranks(pool.column(settings.complexity, "--complexity"))
     vectors = pool.unit(settings.features)
     order = descending(quality * complexity)
     chosen: list[int] = []

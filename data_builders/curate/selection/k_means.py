@@ -34,7 +34,7 @@ def take(
     """
     order = np.random.RandomState(seed).permutation(pool.size)
     if settings.by in pool.columns:
-        order = order[np.argsort(-pool.column(settings.by)[order], kind="stable")]
+        order = order[np.argsort(-pool.column(settings.by, "--by")[order], kind="stable")]
     given = quotas(shares, np.bincount(labels, minlength=len(shares)), count)
     chosen: list[int] = []
     for cluster, quota in enumerate(given.tolist()):

@@ -22,7 +22,7 @@ def choose(pool: Pool, count: int, seed: int, settings: Settings) -> list[int]:
             "--weight",
             "give some, as --weight rating=1 --weight length=-0.2",
         )
-    total = sum(weight * standard(pool.column(name)) for name, weight in settings.weights.items())
+    total = sum(weight * standard(pool.column(name, "--weight")) for name, weight in settings.weights.items())
     return descending(np.asarray(total))[:count]
 
 

@@ -32,7 +32,7 @@ def ratings(pool: Pool, settings: Settings) -> Array:
     Raises:
         UserError: fewer than ten rows are rated.
     """
-    pool.column(settings.by)
+    pool.column(settings.by, "--by")
     given = pool.columns[settings.by]
     rated = ~np.isnan(given)
     if rated.sum() < _LEAST_RATED:

@@ -7,4 +7,4 @@ from data_builders.curate.selection.base import Pool, Settings, descending
 
 def choose(pool: Pool, count: int, seed: int, settings: Settings) -> list[int]:
     """By falling ``settings.by``."""
-    return descending(pool.column(settings.by))[:count]
+    return descending(pool.column(settings.by, "--by"))[:count]

@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Write both choices, and how they came about."""
     from data_builders.curate.keep import write_chosen
-    from data_builders.curate.scored import read_pool, write_selection
+    from data_builders.curate.scored import match_rows, read_pool, write_selection
     from data_builders.curate.selection import SELECTORS, Settings, select
 
     if args.list:
@@ -58,7 +58,11 @@ def run(args: argparse.Namespace) -> None:
         return
     if args.path is None or args.out is None or args.scores is None:
         raise UserError("Which records?", fix="give FILE, --scores FOLDER and --out FILE")
-    pool, rows = read_pool(args.scores, args.targets)
+    scored = read_pool(args.scores, args.targets)
+    pool, rows = scored.pool, scored.rows
+    if without := match_rows(args.path, scored, args.scores):
+        listed = args.scores / "problems.jsonl"
+        say(f"{args.path}: {without} rows have no score and are not chosen, see {listed}")
     count = args.count or round((args.share or 0.1) * pool.size)
     settings = Settings(
         by=args.by,
@@ -78,9 +82,9 @@ def run(args: argparse.Namespace) -> None:
         name: {"chosen": _mean(values[chosen]), "random": _mean(values[baseline]), "all": _mean(values)}
         for name, values in pool.columns.items()
     }
-    listed = args.out.with_name(f"{args.out.stem}.selection.json")
+    report = args.out.with_name(f"{args.out.stem}.selection.json")
     write_selection(
-        listed,
+        report,
         {
             "selector": args.selector,
             "seed": args.seed,

@@ -183,6 +183,29 @@ def test_score_select_and_the_random_baseline(folder):
     assert sorted(listed["rows"]) == sorted(rows.index(one) for one in chosen)
 
 
+def test_select_refuses_rows_that_were_not_scored(folder, capsys):
+    rows = read(folder / "rows.jsonl")
+    rows[4] = {"id": "bad", "conversations": []}
+    write(folder / "rows.jsonl", rows)
+    words = ["data", "select", "FILE", "--scores", "scores", "--selector", "top_k", "--by", "length"]
+    words += ["--count", "3", "--out", "x.jsonl"]
+    run(["data", "score", "rows.jsonl", "--score", "length", "--out", "scores"], folder)
+    for file, others, says in (
+        ("reversed", rows[::-1], "row 0 is record 'r29' and was 'r0'"),
+        ("longer", [*rows, row(77)], "row 30, record 'r77', was not scored"),
+        ("shorter", rows[:20], "it ends before row 20, record 'r20'"),
+        ("without", rows[:4] + rows[5:], "row 4 is record 'r5' and was 'bad'"),
+    ):
+        write(folder / f"{file}.jsonl", others)
+        words[2] = f"{file}.jsonl"
+        fails(words, folder, capsys, says, "mmtune data score")
+    assert not list(folder.glob("x*"))
+    words[2] = "rows.jsonl"
+    assert "1 rows have no score" in run(words, folder)
+    words[words.index("--by") + 1] = "rating"
+    fails(words, folder, capsys, "name another score with --by")
+
+
 def test_mix_says_weights_and_writes_stages(folder):
     write(folder / "a.jsonl", [row(n) for n in range(90)])
     write(folder / "b.jsonl", [row(100 + n, image=False) for n in range(10)])

@@ -113,7 +113,7 @@ def test_a_sample_is_enough_for_the_self_judge(rows: Path) -> None:
     words = ["data", "score", rows.name, "--score", "rating", "--features", "plain", "--out", "scores"]
     told = run([*words, "--teacher", "rules", "--rate", "15"], rows.parent)
     assert "scores: 40 records; rating, plain" in told
-    pool, _ = read_pool(rows.parent / "scores")
+    pool = read_pool(rows.parent / "scores").pool
     assert sum(value == value for value in pool.columns["rating"]) == 15
     assert len(select("self_judge", pool, 5, 0, Settings(by="rating"))) == 5
 
