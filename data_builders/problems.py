@@ -63,6 +63,11 @@ def problem_of(error: UserError, row: int, record_id: str = "?") -> Problem:
     return Problem(row, reason, id=record_id)
 
 
+def beside(out: Path, what: str = "problems") -> Path:
+    """The file of a list that goes with an output: ``clean.jsonl`` -> ``clean.problems.jsonl``."""
+    return out.with_name(f"{out.stem}.{what}.jsonl")
+
+
 Report = Callable[[Problem], None]
 """Where a reader or a builder says what it leaves out."""
 

@@ -101,8 +101,10 @@ class Contamination:
     leaks: list[Leak]
     problems: list[Problem]
     """Rows that cannot be compared; they are not kept."""
-    benchmark_problems: list[str]
-    """Items whose image cannot be used: only their questions were compared."""
+    benchmark_problems: list[Problem]
+    """Images of benchmarks that cannot be read: only the questions about them were compared."""
+    benchmark_images: dict[str, int]
+    """How many images each benchmark has."""
 
     @property
     def dropped(self) -> set[int]:
@@ -125,7 +127,8 @@ def find_leaks(
         engine: where rows are read and images compared.
 
     Raises:
-        UserError: there are no items, or the file cannot be read.
+        UserError: there are no items, the file cannot be read, or of a benchmark not one image can be and
+            the rule needs them.
     """
     if not items:
         raise UserError("the benchmarks hold no items", fix="give at least one benchmark file")
@@ -141,6 +144,9 @@ def _compared(
     folder: Path,
 ) -> Contamination:
     """As ``find_leaks``; ``folder`` takes what every worker needs once and not with every block."""
+    pictured = _benchmark_pictures(items, engine)
+    if settings.rule != "question":
+        _refuse_unseen(pictured)
     paths = Numbered()
     rows: list[tuple[int, str, list[int], list[tuple[int, int]]]] = []
     problems: list[Problem] = []
@@ -153,7 +159,6 @@ def _compared(
                 number, record_id, shown_paths, turns = found
                 rows.append((number, record_id, [paths.number(one) for one in shown_paths], turns))
     count = len(rows) + len(problems)
-    pictured, benchmark_problems = _benchmark_pictures(items, engine)
     pictures = _kept(folder / "pictures", pictured.pictures)
     seen, reasons = _find_images(paths, pictures, settings, engine)
     by_picture: dict[int, list[int]] = {}
@@ -192,7 +197,8 @@ def _compared(
                 )
             )
     problems.sort(key=lambda problem: problem.number)
-    return Contamination(count, leaks, problems, benchmark_problems)
+    images = {name: len(found) for name, found in pictured.images.items()}
+    return Contamination(count, leaks, problems, pictured.problems(), images)
 
 
 def _kind(by_question: bool, by_image: bool, item: BenchmarkItem) -> Kind:
@@ -266,29 +272,57 @@ class _Pictures:
 
     pictures: list[Picture]
     of_item: dict[int, int]
+    images: dict[str, list[tuple[Path, str]]]
+    """Benchmark -> folder and path of each of its images."""
+    unread: dict[tuple[Path, str], str]
+    """Folder and path of an image -> why it cannot be read."""
+
+    def problems(self) -> list[Problem]:
+        """Every image of every benchmark that cannot be read."""
+        return [
+            Problem(f"image {path}", self.unread[root, path], benchmark)
+            for benchmark, images in self.images.items()
+            for root, path in images
+            if (root, path) in self.unread
+        ]
 
 
-def _benchmark_pictures(items: Sequence[BenchmarkItem], engine: Engine) -> tuple[_Pictures, list[str]]:
+def _refuse_unseen(pictured: _Pictures) -> None:
+    """Refuse a benchmark of which no image can be read: its leaks would be kept without a word."""
+    for benchmark, images in pictured.images.items():
+        if images and all(image in pictured.unread for image in images):
+            root, path = images[0]
+            raise UserError(
+                f"not one of the {len(images)} images of {benchmark} can be read; the first is {path!r}"
+                f" ({pictured.unread[root, path]})",
+                str(root),
+                "name the folder of its images, or compare questions alone with --rule question",
+            )
+
+
+def _benchmark_pictures(items: Sequence[BenchmarkItem], engine: Engine) -> _Pictures:
+    images: dict[str, dict[tuple[Path, str], None]] = {}
     roots: dict[Path, Numbered] = {}
     for item in items:
         if item.image is not None:
             roots.setdefault(item.root, Numbered()).number(item.image)
+            images.setdefault(item.benchmark, {})[item.root, item.image] = None
     numbers: dict[tuple[Path, str], int] = {}
     pictures: list[Picture] = []
-    problems = []
+    unread: dict[tuple[Path, str], str] = {}
     for root, paths in roots.items():
         for path, (value, reason) in zip(paths, look_at(root, paths, "picture", engine), strict=True):
             if isinstance(value, Picture):
                 numbers[root, path] = len(pictures)
                 pictures.append(value)
             else:
-                problems.append(reason or path)
+                unread[root, path] = reason or "it cannot be read"
     of_item = {
         place: numbers[item.root, item.image]
         for place, item in enumerate(items)
         if item.image is not None and (item.root, item.image) in numbers
     }
-    return _Pictures(pictures, of_item), problems
+    return _Pictures(pictures, of_item, {name: list(found) for name, found in images.items()}, unread)
 
 
 def _find_images(

@@ -9,7 +9,7 @@ from typing import Any
 from data_builders.builders import Built
 from data_builders.preference import parquet
 from data_builders.preference.formats import FORMATS, Format
-from data_builders.problems import Problems, problem_of
+from data_builders.problems import Problems, beside, problem_of
 from data_builders.rows import iter_rows
 from mmtune.errors import RecordError, UserError, unknown
 from mmtune.records import Preference, write_rows
@@ -76,7 +76,7 @@ def export(
         raise UserError("the output is the input", str(out), "choose another file")
     if out.suffix == ".parquet" and image_root is None:
         raise UserError("the images go into the parquet file", "--image-root", "say where they are")
-    noted = out.with_name(f"{out.name}.problems.jsonl")
+    noted = beside(out)
     noted.unlink(missing_ok=True)
     with Problems(noted) as problems:
         rows = _rows(read_format(path, source, unpack), form, out, image_root, problems)

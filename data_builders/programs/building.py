@@ -12,7 +12,7 @@ from pathlib import Path
 from data_builders.builders import Built
 from data_builders.draws import Draws
 from data_builders.engines import get_engine
-from data_builders.problems import Problem, Problems
+from data_builders.problems import Problem, Problems, beside
 from data_builders.programs.asking import Settings, stable_number, view_of
 from data_builders.programs.blocks import BLOCK, records_of_block
 from data_builders.programs.drawn.registry import DRAWINGS
@@ -181,7 +181,7 @@ def _write(out: Path, records: Iterator[Record], name: str, problems: Problems) 
 
 def _problems_file(out: Path) -> Path:
     """Where problems of this build go; those of an earlier one are removed."""
-    path = out.with_name(f"{out.name}.problems.jsonl")
+    path = beside(out)
     path.unlink(missing_ok=True)
     return path
 

@@ -60,11 +60,6 @@ def root_of(args: argparse.Namespace) -> Path:
     return root
 
 
-def beside(out: Path, what: str) -> Path:
-    """The file of a list that goes with an output: ``clean.jsonl`` -> ``clean.duplicates.jsonl``."""
-    return out.with_name(f"{out.stem}.{what}.jsonl")
-
-
 def write_list(path: Path, rows: Sequence[Any]) -> None:
     """Write a list and say where it is; an old one of that name goes away where there is nothing to list."""
     from data_builders.rows import write_rows
@@ -76,13 +71,15 @@ def write_list(path: Path, rows: Sequence[Any]) -> None:
         path.unlink(missing_ok=True)
 
 
-def tell_problems(path: Path, problems: Sequence[Problem], listed: Path) -> None:
-    """Name the first rows that could not be used, and where the list of all is."""
+def tell_problems(
+    path: Path, problems: Sequence[Problem], listed: Path, more: Sequence[Problem] = ()
+) -> None:
+    """Name the first rows that could not be used, and where the list of all is; ``more`` go into it alone."""
     for problem in problems[:SHOWN]:
         say(f"{path}, {problem}")
     if len(problems) > SHOWN:
         say(f"… and {len(problems) - SHOWN} more rows that cannot be used")
-    write_list(listed, problems)
+    write_list(listed, [*problems, *more])
 
 
 def say(line: str) -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmtune.commands.data.arguments import (
-    beside,
     engine_of,
     root_of,
     say,
@@ -76,15 +75,21 @@ def run(args: argparse.Namespace) -> None:
     from data_builders.curate.decontaminate import DecontaminationSettings, find_leaks
     from data_builders.curate.image_match import MatchSettings
     from data_builders.curate.keep import write_kept
+    from data_builders.problems import beside
 
     settings = DecontaminationSettings(
         root_of(args), args.rule, args.similarity, MatchSettings(difference=args.difference)
     )
     items = _items(args)
     found = find_leaks(args.path, items, settings, engine_of(args))
-    for reason in found.benchmark_problems[:10]:
-        say(f"only the questions about this image could be compared: {reason}")
-    tell_problems(args.path, found.problems, beside(args.out, "problems"))
+    unread = Counter(problem.source for problem in found.benchmark_problems)
+    for benchmark, count in unread.items():
+        first = next(one for one in found.benchmark_problems if one.source == benchmark)
+        say(
+            f"{count} of {found.benchmark_images[benchmark]} images of {benchmark} could not be read, so that"
+            f" only the questions about them were compared; the first: {first.reason}"
+        )
+    tell_problems(args.path, found.problems, beside(args.out), found.benchmark_problems)
     write_list(beside(args.out, "matches"), found.leaks)
     for benchmark in dict.fromkeys(item.benchmark for item in items):
         kinds = Counter(leak.kind for leak in found.leaks if leak.benchmark == benchmark)

@@ -6,7 +6,6 @@ import argparse
 from pathlib import Path
 
 from mmtune.commands.data.arguments import (
-    beside,
     engine_of,
     root_of,
     say,
@@ -59,6 +58,7 @@ def run(args: argparse.Namespace) -> None:
     """Write the kept rows, and beside them the lists of duplicates and of unusable rows."""
     from data_builders.curate.dedup import DedupSettings, find_duplicates
     from data_builders.curate.keep import write_kept
+    from data_builders.problems import beside
 
     looks = args.by != "question" and args.images != "path"
     settings = DedupSettings(
@@ -71,7 +71,7 @@ def run(args: argparse.Namespace) -> None:
         whole=args.whole,
     )
     found = find_duplicates(args.path, settings, engine_of(args))
-    tell_problems(args.path, found.problems, beside(args.out, "problems"))
+    tell_problems(args.path, found.problems, beside(args.out))
     write_list(beside(args.out, "duplicates"), found.duplicates)
     kept = write_kept(args.path, args.out, found.dropped, found.rows)
     say(f"{args.out}: {kept} of {found.rows} rows, {len(found.duplicates)} duplicates")

@@ -132,6 +132,14 @@ def test_decontaminate_knows_benchmarks_and_records(folder, capsys):
     assert "clean.jsonl: 28 of 30 rows" in told
     dropped = [one["id"] for one in read(folder / "clean.matches.jsonl") if one["dropped"]]
     assert dropped == ["r1", "r7"]
+    write(folder / "more.jsonl", [*pope, {**pope[0], "question_id": 2, "image": "none.png"}])
+    words = ["data", "decontaminate", "rows.jsonl", "--out", "some.jsonl", "--task"]
+    told = run([*words, "pope:annotations=more.jsonl,images=."], folder)
+    assert "1 of 2 images of pope could not be read" in told
+    assert [one["row"] for one in read(folder / "some.problems.jsonl")] == ["image none.png"]
+    (folder / "empty").mkdir()
+    wrong = [*words, "pope:annotations=pope.jsonl,images=empty"]
+    fails(wrong, folder, capsys, "not one of the 1 images of pope", "'1.png'", "empty")
     fails(
         ["data", "decontaminate", "rows.jsonl", "--out", "x.jsonl"],
         folder,

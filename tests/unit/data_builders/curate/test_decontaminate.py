@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from PIL import Image
 
 from data_builders.curate.decontaminate import BenchmarkItem, DecontaminationSettings, find_leaks
 from data_builders.engines import get_engine
@@ -68,10 +69,16 @@ def test_items_without_an_image_and_images_that_are_gone(planted, tmp_path):
         BenchmarkItem("text", "1", None, tmp_path, "who PAINTED it"),
         BenchmarkItem("lost", "2", "lost.png", tmp_path, "Where?"),
     ]
+    with pytest.raises(UserError, match=r"not one of the 1 images of lost can be read; .*'lost.png'"):
+        find_leaks(path, bench, DecontaminationSettings(tmp_path), LOCAL)
+    assert find_leaks(path, bench, DecontaminationSettings(tmp_path, "question"), LOCAL).benchmark_problems
+    Image.new("RGB", (20, 20)).save(tmp_path / "there.png")
+    bench.append(BenchmarkItem("lost", "3", "there.png", tmp_path, "Why?"))
     found = find_leaks(path, bench, DecontaminationSettings(tmp_path), LOCAL)
     assert [(leak.id, leak.item, leak.kind) for leak in found.leaks] == [("t", "1", "image and question")]
     assert [problem.id for problem in found.problems] == ["u"]
-    assert len(found.benchmark_problems) == 1
+    assert [one.place for one in found.benchmark_problems] == ["lost, image lost.png"]
+    assert found.benchmark_images == {"lost": 2}
     with pytest.raises(UserError, match="no items"):
         find_leaks(path, [], DecontaminationSettings(tmp_path), LOCAL)
 

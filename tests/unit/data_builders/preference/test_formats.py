@@ -260,7 +260,7 @@ def test_a_parquet_file_has_the_images_and_gives_them_back(file: Path):
     out = file.with_name("out.parquet")
     done = export(file, out, "rlaifv", image_root=file.parent)
     assert done.counts == {"pairs": 1}
-    rows = [json.loads(line) for line in Path(f"{out}.problems.jsonl").read_text().splitlines()]
+    rows = [json.loads(line) for line in out.with_name("out.problems.jsonl").read_text().splitlines()]
     assert [(row["row"], row["id"]) for row in rows] == [(1, "lost"), (2, "two"), (3, "half")]
     assert "gone.png" in rows[0]["reason"] and "exactly one image" in rows[1]["reason"]
     (row,) = read_table(out).to_pylist()

@@ -126,7 +126,7 @@ def test_scenes_that_give_nothing_are_reported(worlds: list[Scene], tmp_path: Pa
                      exhaustive_attributes=frozenset())  # fmt: skip
     found = build_of([bare, unsure, worlds[2]], tmp_path)
     assert {pair.meta["evidence"]["scenes"][0] for pair in found} == {worlds[2].id}
-    rows = [json.loads(line) for line in (tmp_path / "pairs.jsonl.problems.jsonl").read_text().splitlines()]
+    rows = [json.loads(line) for line in (tmp_path / "pairs.problems.jsonl").read_text().splitlines()]
     assert {row["row"]: row["reason"] for row in rows} == {
         "scene bare": "the scene has no objects",
         "scene unsure": "nothing that is annotated of the scene can be proven untrue",

@@ -69,7 +69,7 @@ def test_bad_scenes_are_reported_and_the_others_used(worlds, tmp_path):
     done = build("negative_object", [path], out)
     assert done.counts["scenes"] == 1
     assert "3 left out" in done.problems
-    problems = [json.loads(line) for line in (tmp_path / "out.jsonl.problems.jsonl").read_text().splitlines()]
+    problems = [json.loads(line) for line in (tmp_path / "out.problems.jsonl").read_text().splitlines()]
     assert [problem["row"] for problem in problems] == [
         f"scene {s.id}" for s in (worlds[1], worlds[2], worlds[0])
     ]
