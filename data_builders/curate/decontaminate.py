@@ -197,8 +197,8 @@ def _compared(
                 )
             )
     problems.sort(key=lambda problem: problem.number)
-    images = {name: len(found) for name, found in pictured.images.items()}
-    return Contamination(count, leaks, problems, pictured.problems(), images)
+    sizes = {name: len(shown_in) for name, shown_in in pictured.images.items()}
+    return Contamination(count, leaks, problems, pictured.problems(), sizes)
 
 
 def _kind(by_question: bool, by_image: bool, item: BenchmarkItem) -> Kind:

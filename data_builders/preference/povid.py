@@ -15,7 +15,7 @@ from data_builders.preference.asking import instructions
 from data_builders.preference.injecting import Edit, Fact, inject, text_of, true_facts
 from data_builders.preference.noise import kept_share, noised
 from data_builders.preference.statements import KINDS
-from data_builders.problems import Problem, Problems
+from data_builders.problems import Problem, Problems, beside
 from data_builders.programs.asking import stable_number
 from data_builders.programs.blocks import BLOCK
 from data_builders.programs.building import Progress, claimed_classes
@@ -196,7 +196,7 @@ def build(
         copies.mkdir(parents=True, exist_ok=True)
     claimed = claimed_classes(exhaustive)
     annotations = Annotations(tuple(inputs), image_root, reader, claimed, licence, limit, unpack)
-    noted = out.with_name(f"{out.name}.problems.jsonl")
+    noted = beside(out)
     noted.unlink(missing_ok=True)
     counts = dict.fromkeys(("scenes", "pairs", *KINDS), 0)
     with Problems(noted) as problems:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +11,15 @@ from data_builders.preference import povid
 from data_builders.preference.asking import question_in
 from data_builders.preference.spans import Span, check_spans, replaced
 from data_builders.preference.statements import KINDS, evidence, say, truth
-from data_builders.problems import Problem, Problems, problem_of
 from data_builders.programs.inputs import Annotations, sound_scenes
 from data_builders.programs.view import View
 from data_builders.prompted.claims import check_answer
+from data_builders.rows import iter_rows
 from data_builders.scenes import Scene
 from data_builders.teachers.base import UnusableError
-from mmtune.errors import RecordError, UserError
-from mmtune.records import Preference, iter_preferences, iter_rows
+from data_builders.verified import licence_reasons, verify_rows
+from mmtune.errors import RecordError
+from mmtune.records import Preference, parse_preference
 
 
 def verify(pair: Preference, scenes: Mapping[str, Scene]) -> list[str]:
@@ -27,7 +27,8 @@ def verify(pair: Preference, scenes: Mapping[str, Scene]) -> list[str]:
 
     Of ``povid`` every statement, every edit and both answers are computed anew. Of builders with a teacher,
     the chosen answer must not contradict the scene and rest on what the pair says, and each edit that the
-    scene has shown to be false must be shown so again; what a labeller has said cannot be recomputed.
+    scene has shown to be false must be shown so again; what a labeller has said cannot be recomputed. The
+    licence must be the scene's.
 
     Args:
         pair: as a builder made it, or as it was read back from a file.
@@ -44,42 +45,36 @@ def verify(pair: Preference, scenes: Mapping[str, Scene]) -> list[str]:
     if name not in scenes:
         return [f"there is no scene {name!r}"]
     scene = scenes[name]
+    reasons = licence_reasons(pair.meta.get("licence"), scene.licence or "unknown")
     try:
         if pair.meta.get("builder") == povid.NAME:
-            return _stated(pair, scene, rests_on)
-        return _written(pair, scene, rests_on)
+            return reasons + _stated(pair, scene, rests_on)
+        return reasons + _written(pair, scene, rests_on)
     except (KeyError, TypeError, IndexError, AttributeError, ValueError) as error:
         return [f"what the pair says of itself does not fit the scene ({type(error).__name__}: {error})"]
 
 
-def verify_file(records: Path, annotations: Annotations) -> Built:
+def verify_file(records: Path, annotations: Annotations, noted: Path | None = None) -> Built:
     """Verify every pair of a file against scenes that are read as they were when it was built.
 
-    Returns:
-        How many were checked and failed; ``problems`` names the first ones.
-
-    Raises:
-        UserError: if the file or the scenes cannot be read, or there is no pair.
+    Args:
+        records: preferences, as a JSON list or one a line.
+        annotations: where their scenes are.
+        noted: as for ``data_builders.verified.verify_rows``, which says what comes back and is raised.
     """
-    problems = Problems()
     scenes = {scene.id: scene for scene in sound_scenes(annotations, lambda problem: None)}
-    checked = 0
-    for row, pair in iter_preferences(records):
-        checked += 1
-        if isinstance(pair, RecordError):
-            problems(replace(problem_of(pair, row), source=str(records)))
-            continue
-        for reason in verify(pair, scenes):
-            problems(Problem(row, reason, str(records), pair.id))
-    if not checked:
-        raise UserError("The file holds no pairs", str(records))
-    return Built({"records": checked, "problems": len(problems)}, problems.summary())
+    return verify_rows(records, parse_preference, lambda pair: verify(pair, scenes), noted)
 
 
 def holds_pairs(records: Path) -> bool:
-    """Whether the first row of a file is a preference."""
-    first = next((row for _, row in iter_rows(records)), None)
-    return isinstance(first, dict) and {"chosen", "rejected"} <= set(first)
+    """Whether the first row of a file that can be decoded is a preference."""
+    for row in iter_rows(records):
+        try:
+            first = row.value()
+        except RecordError:
+            continue
+        return isinstance(first, dict) and {"chosen", "rejected"} <= set(first)
+    return False
 
 
 def _stated(pair: Preference, scene: Scene, rests_on: Mapping[str, Any]) -> list[str]:

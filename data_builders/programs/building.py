@@ -24,9 +24,10 @@ from data_builders.programs.verifying import verify
 from data_builders.programs.view import Names
 from data_builders.programs.wording import Mode
 from data_builders.scenes import Scene, write_scenes
+from data_builders.verified import verify_rows
 from mmtune.errors import RecordError, UserError
 from mmtune.images.decoding import load_image
-from mmtune.records import Record, iter_llava, write_llava
+from mmtune.records import Record, parse_llava, write_llava
 
 ALL = "programs"
 """The name that stands for every program about images as they are."""
@@ -238,22 +239,13 @@ def claimed_classes(names: str | None) -> frozenset[str] | None:
     return None if names is None else frozenset(name.strip() for name in names.split(",") if name.strip())
 
 
-def verify_file(records: Path, annotations: Annotations) -> Built:
+def verify_file(records: Path, annotations: Annotations, noted: Path | None = None) -> Built:
     """Verify every record of a file against the scenes, read as they were when it was built.
 
-    Returns:
-        How many were checked and failed; ``problems`` names the first ones.
+    Args:
+        records: LLaVA JSON or one record a line.
+        annotations: where its scenes are.
+        noted: as for ``data_builders.verified.verify_rows``, which says what comes back and is raised.
     """
-    problems = Problems()
     scenes = {scene.id: scene for scene in sound_scenes(annotations, lambda problem: None)}
-    checked = 0
-    for row, record in iter_llava(records):
-        checked += 1
-        if isinstance(record, RecordError):
-            problems(Problem(f"row {row}", record.reason, str(records)))
-            continue
-        for reason in verify(record, scenes):
-            problems(Problem(f"row {row}, record {record.id}", reason, str(records)))
-    if not checked:
-        raise UserError("The file holds no records", str(records))
-    return Built({"records": checked, "problems": len(problems)}, problems.summary())
+    return verify_rows(records, parse_llava, lambda record: verify(record, scenes), noted)

@@ -42,11 +42,15 @@ def record_of(
         "builder": program.name,
         "evidence": {"scenes": ids, "turns": [evidence_of(found.evidence, ids) for found in asked]},
         "arguments": arguments,
-        # One picture of unknown licence makes the whole record's unknown.
-        "licence": " AND ".join(dict.fromkeys(scene.licence or "unknown" for scene in scenes)),
+        "licence": licence_of(scenes),
         "source": ", ".join(dict.fromkeys(_source(scene) for scene in scenes)),
     }
     return Record(record_id, tuple(turns), images, meta)
+
+
+def licence_of(scenes: Sequence[Scene]) -> str:
+    """The licences of all scenes; one picture of unknown licence makes the whole record's unknown."""
+    return " AND ".join(dict.fromkeys(scene.licence or "unknown" for scene in scenes))
 
 
 def evidence_of(evidence: Sequence[str], scene_ids: Sequence[str]) -> list[str]:

@@ -7,11 +7,12 @@ from typing import Any
 
 from data_builders.programs.asking import Settings, view_of
 from data_builders.programs.base import Program
-from data_builders.programs.records import evidence_of
+from data_builders.programs.records import evidence_of, licence_of
 from data_builders.programs.registry import PROGRAMS
 from data_builders.programs.view import View
 from data_builders.programs.wording import word
 from data_builders.scenes import Scene
+from data_builders.verified import licence_reasons
 from mmtune.errors import UserError
 from mmtune.records import IMAGE_PLACEHOLDER, Record
 
@@ -20,7 +21,7 @@ def verify(record: Record, scenes: Mapping[str, Scene] | Iterable[Scene]) -> lis
     """Reasons why a record of a program is not what its scenes give; empty where it is verified.
 
     The answer, the question's words, the options and the evidence of every turn are computed anew from the
-    annotation and the turn's arguments, and compared with what the record says.
+    annotation and the turn's arguments, and compared with what the record says; so is the licence.
 
     Args:
         record: as ``record_of`` made it, or as it was read back from a file.
@@ -34,6 +35,10 @@ def verify(record: Record, scenes: Mapping[str, Scene] | Iterable[Scene]) -> lis
         settings = Settings(names=arguments["names"], digits=arguments["digits"])
     except (KeyError, TypeError, UserError) as error:
         return [f"the record does not say what it was built from: {error}"]
+    if not all(isinstance(value, list) for value in (ids, rows, proofs)) or not all(
+        isinstance(scene_id, str) for scene_id in ids
+    ):
+        return ["what the record was built from is not told in lists"]
     if missing := [scene_id for scene_id in ids if scene_id not in known]:
         return [f"there is no scene {missing[0]!r}"]
     if not program.images[0] <= len(ids) <= program.images[1] or len(record.images) != len(ids):
@@ -42,11 +47,12 @@ def verify(record: Record, scenes: Mapping[str, Scene] | Iterable[Scene]) -> lis
     if reasons:
         return reasons
     views = [view_of(known[scene_id], settings) for scene_id in ids]
+    reasons += licence_reasons(record.meta.get("licence"), licence_of([known[scene_id] for scene_id in ids]))
     lead = f"{IMAGE_PLACEHOLDER}\n" * len(ids)
     for number, row in enumerate(rows):
         question = record.turns[2 * number].text
         if number == 0 and not question.startswith(lead):
-            return ["the images do not stand before the first question"]
+            return [*reasons, "the images do not stand before the first question"]
         question = question.removeprefix(lead) if number == 0 else question
         answer = record.turns[2 * number + 1].text
         reason = _check_turn(program, views, row, question, answer, proofs[number], ids)

@@ -74,7 +74,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``mmtune build``."""
     parser.add_argument("builder", nargs="?", metavar="BUILDER", help="what to build, see --list")
     parser.add_argument("--list", action="store_true", help="say of each builder what it needs and makes")
-    parser.add_argument("--verify", type=Path, metavar="RECORDS", help="recompute every answer of a file")
+    parser.add_argument(
+        "--verify",
+        type=Path,
+        metavar="RECORDS",
+        help="recompute every answer of a file; the reasons against it go to --out (default: beside it)",
+    )
     parser.add_argument(
         "--in",
         dest="inputs",
@@ -114,15 +119,17 @@ def _list() -> int:
 
 def _verify(args: argparse.Namespace) -> int:
     from data_builders.preference import verifying
+    from data_builders.problems import beside
     from data_builders.programs.building import claimed_classes, verify_file
     from data_builders.programs.inputs import Annotations
 
     if not args.inputs:
         raise UserError("Records are verified against scenes", "--in", "say where the scenes are")
     claimed = claimed_classes(args.exhaustive)
-    annotations = Annotations(tuple(args.inputs), args.image_root, args.reader, claimed)
+    annotations = Annotations(tuple(args.inputs), args.image_root, args.reader, claimed, args.licence or "")
+    noted = args.out or beside(args.verify, "verify-problems")
     of_pairs = verifying.holds_pairs(args.verify)
-    done = (verifying.verify_file if of_pairs else verify_file)(args.verify, annotations)
+    done = (verifying.verify_file if of_pairs else verify_file)(args.verify, annotations, noted)
     sys.stdout.write(f"{args.verify}: {done.counts['records']} records, {done.problems or 'all verified'}\n")
     return 2 if done.problems else 0
 

@@ -33,8 +33,7 @@ def run(args: argparse.Namespace) -> None:
     """Learn the head, and say how often it is right about pairs that it did not learn from."""
     import numpy as np
 
-    from data_builders.problems import problem_of
-    from mmtune.commands.data.arguments import beside
+    from data_builders.problems import beside, problem_of
     from mmtune.errors import RecordError
     from mmtune.models.checkpoint import load
     from mmtune.progress import track
@@ -58,7 +57,7 @@ def run(args: argparse.Namespace) -> None:
         chosen.append(both[0])
         rejected.append(both[1])
     problems.sort(key=lambda problem: problem.number)
-    tell_problems(args.path, problems, beside(args.out, "problems"))
+    tell_problems(args.path, problems, beside(args.out))
     head = RewardHead.fit(np.array(chosen), np.array(rejected))
     head.save(args.out)
     say(f"{args.out}: {head.pairs} pairs; {head.accuracy:.1%} of pairs that were held out are put in order")

@@ -180,6 +180,10 @@ def test_the_command_builds_and_verifies(
     rows = out.read_text().splitlines()
     lie = json.loads(rows[1])
     lie["rejected"] += " It rains."
-    out.write_text("\n".join([rows[0], json.dumps(lie), *rows[2:]]))
+    given = json.loads(rows[0]) | {"licence": "GPL-3.0"}
+    out.write_text("\n".join([json.dumps(given), json.dumps(lie), *rows[2:], '{"id":']))
     assert cli.main(["build", "--verify", str(out), "--in", str(scenes)]) == 2
-    assert "row 1" in capsys.readouterr().out
+    assert "3 wrong: row 0" in capsys.readouterr().out
+    listed = (tmp_path / "pairs.verify-problems.jsonl").read_text().splitlines()
+    assert {json.loads(line)["row"] for line in listed} == {0, 1, len(rows)}
+    assert "'GPL-3.0'" in listed[0]

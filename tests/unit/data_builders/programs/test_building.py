@@ -54,10 +54,17 @@ def test_a_mutated_file_is_reported_with_row_and_reason(scene_file, tmp_path):
     rows = out.read_text().splitlines()
     row = json.loads(rows[2])
     row["conversations"][1]["value"] = "41"
-    out.write_text("\n".join([*rows[:2], json.dumps(row), "{}", *rows[3:]]) + "\n")
-    done = verify_file(out, Annotations((scene_file,)))
-    assert done.counts == {"records": len(rows) + 1, "problems": 2}
-    assert "row 2" in done.problems and "'41'" in done.problems and "row 3" in done.problems
+    row["licence"] = "CC0-1.0"
+    out.write_text("\n".join([*rows[:2], json.dumps(row), "{}", '{"id": "half', *rows[3:]]) + "\n")
+    done = verify_file(out, Annotations((scene_file,)), tmp_path / "why.jsonl")
+    assert done.counts == {"records": len(rows) + 2, "problems": 3}
+    assert done.problems.startswith("3 wrong: row 2") and "'41'" in done.problems
+    assert f"and 1 more reasons (all in {tmp_path / 'why.jsonl'})" in done.problems
+    why = [json.loads(line) for line in (tmp_path / "why.jsonl").read_text().splitlines()]
+    assert [one["row"] for one in why] == [2, 2, 3, 4]
+    assert why[0]["id"] == row["id"] and "'CC0-1.0'" in why[0]["reason"]
+    with pytest.raises(UserError, match="the output is the input"):
+        verify_file(out, Annotations((scene_file,)), out)
 
 
 def test_bad_scenes_are_reported_and_the_others_used(worlds, tmp_path):
@@ -238,7 +245,7 @@ def test_official_files_are_asked_about_and_verified(form, tmp_path):
         assert (
             not {"exists_object", "negative_object", "has_object", "grounding_box", "same_object_seg"} & built
         )
-    assert verify_file(out, Annotations((folder,), images)).problems == ""
+    assert verify_file(out, Annotations((folder,), images, licence="CC0-1.0")).problems == ""
     claimed = build("exists_object", [folder], out, image_root=images, exhaustive="star, moon")
     assert {row["class"] for _, r in iter_llava(out) for row in r.meta["arguments"]["turns"]} <= {
         "star",
