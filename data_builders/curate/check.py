@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from pathlib import Path, PureWindowsPath
+from pathlib import Path
 
 from data_builders.engines import Engine
+from data_builders.image_paths import path_reason
 from data_builders.problems import Problem, problem_of
 from data_builders.rows import BLOCK_ROWS, MAX_ROW_BYTES, Row, iter_blocks
 from mmtune.errors import RecordError, UserError
 from mmtune.records import ImageRef
 
-_MAYBE_DRIVE = re.compile(r".:|[\\/]{2}", re.DOTALL)
 _IMAGES_REMEMBERED = 65536
 """Images whose verdict a worker keeps: rows about one image mostly stand close together."""
 
@@ -47,6 +46,8 @@ class Checked:
     warning: Problem | None
     """What is strange about it; it is not refused for that."""
     images: int
+    repeated: bool = False
+    """Whether its id is that of an earlier row that is not refused."""
 
 
 def check_rows(path: Path, settings: CheckSettings, engine: Engine) -> Iterator[Checked]:
@@ -72,9 +73,10 @@ def check_rows(path: Path, settings: CheckSettings, engine: Engine) -> Iterator[
                 first = first_of.setdefault(key, row.number)
                 if first != row.number:
                     warning = Problem(row.number, f"row {first} has the same id", id=record_id)
+            repeated = warning is not None
             if settings.unique_ids and warning is not None:
                 problem, warning = warning, None
-            yield Checked(row, problem, warning, images)
+            yield Checked(row, problem, warning, images, repeated)
 
 
 def _check_block(block: list[Row], settings: CheckSettings) -> list[tuple[Row, str, Problem | None, int]]:
@@ -97,7 +99,7 @@ def _check(row: Row, settings: CheckSettings) -> tuple[Row, str, Problem | None,
 def _image_reason(root: Path | None, image: ImageRef, decode: bool) -> str | None:
     """Why an image cannot be used, or None."""
     if root is None:
-        return _path_reason(image.path)
+        return path_reason(image.path)
     from mmtune.images.decoding import image_size, load_image
 
     try:
@@ -107,15 +109,4 @@ def _image_reason(root: Path | None, image: ImageRef, decode: bool) -> str | Non
             image_size(root, image)
     except UserError as error:
         return problem_of(error, 0).reason
-    return None
-
-
-def _path_reason(path: str) -> str | None:
-    """Why a path could leave any image root, or None."""
-    if not path or "\0" in path:
-        return f"the image path is empty or holds a zero byte ({path!r})"
-    if path.startswith("/") or (_MAYBE_DRIVE.match(path) and PureWindowsPath(path).drive):
-        return f"the image path is absolute ({path})"
-    if ".." in path.replace("\\", "/").split("/"):
-        return f"the image path climbs out with '..' ({path})"
     return None

@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from data_builders.builders import Built
+from data_builders.image_paths import path_reason
 from data_builders.preference import parquet
 from data_builders.preference.formats import FORMATS, Format
-from data_builders.problems import Problems, beside, problem_of
+from data_builders.problems import Problem, Problems, beside, problem_of
 from data_builders.rows import iter_rows
 from mmtune.errors import RecordError, UserError, unknown
+from mmtune.images.decoding import resolve_image
 from mmtune.records import Preference, write_rows
+
+
+@dataclass(frozen=True)
+class Exported(Built):
+    """What was written.
+
+    Args:
+        repeated: pairs whose id an earlier one has; they are written, too, as most formats have no ids.
+    """
+
+    repeated: Sequence[Problem] = ()
 
 
 def read_format(
@@ -55,7 +69,7 @@ def _read(read: Callable[[Any, int], Preference], value: Any, index: int) -> Pre
 def export(
     path: Path, out: Path, to: str, *, source: str = "mmtune", image_root: Path | None = None,
     unpack: Path | None = None,
-) -> Built:  # fmt: skip
+) -> Exported:  # fmt: skip
     """Write a file of preferences in another format, whole or not at all.
 
     Args:
@@ -63,7 +77,7 @@ def export(
         out: of a suffix that the format has. Rows that were left out go to ``OUT.problems.jsonl``.
         to: name of the format to write.
         source: name of the format to read.
-        image_root: folder of the images, whose bytes go into a parquet file.
+        image_root: folder of the images, which must then be in it; their bytes go into a parquet file.
         unpack: as for ``read_format``.
 
     Raises:
@@ -74,12 +88,16 @@ def export(
         raise UserError(f"{to} is written as {' or '.join(form.suffixes)}", str(out), "choose such a name")
     if out.resolve() == path.resolve():
         raise UserError("the output is the input", str(out), "choose another file")
+    if image_root is not None and not image_root.is_dir():
+        raise UserError("there is no such folder of images", str(image_root), "--image-root names it")
     if out.suffix == ".parquet" and image_root is None:
         raise UserError("the images go into the parquet file", "--image-root", "say where they are")
     noted = beside(out)
     noted.unlink(missing_ok=True)
+    repeated: list[Problem] = []
     with Problems(noted) as problems:
-        rows = _rows(read_format(path, source, unpack), form, out, image_root, problems)
+        pairs = _told_twice(read_format(path, source, unpack), repeated)
+        rows = _rows(pairs, form, out, image_root, problems)
         first = next(rows, None)
         if first is None:
             raise UserError("not one pair can be written", str(path), problems.summary() or "it is empty")
@@ -92,7 +110,29 @@ def export(
             written = parquet.write_rows(out, again(), form.embeds)
         else:
             written = write_rows(out, again())
-    return Built({"pairs": written}, problems.summary())
+    return Exported({"pairs": written}, problems.summary(), repeated)
+
+
+def _told_twice(
+    pairs: Iterator[tuple[int, Preference | RecordError]], repeated: list[Problem]
+) -> Iterator[tuple[int, Preference | RecordError]]:
+    """The pairs as they come; those whose id stood before are noted."""
+    first_of: dict[str, int] = {}
+    for index, pair in pairs:
+        if isinstance(pair, Preference):
+            first = first_of.setdefault(pair.id, index)
+            if first != index:
+                repeated.append(Problem(index, f"row {first} has the same id", id=pair.id))
+        yield index, pair
+
+
+def _check_paths(pair: Preference, index: int, image_root: Path | None) -> None:
+    """Refuse paths that leave the image root and, where that is known, images that are not in it."""
+    for image in pair.images:
+        if reason := path_reason(image.path):
+            raise RecordError(reason, pair.id, index, "give a path inside the image root")
+        if image_root is not None and not image.is_video:
+            resolve_image(image_root, image)
 
 
 def _rows(
@@ -106,6 +146,7 @@ def _rows(
         try:
             if isinstance(pair, RecordError):
                 raise pair
+            _check_paths(pair, index, image_root)
             row = form.write(pair, index)
             if out.suffix == ".parquet" and image_root is not None:
                 row = parquet.embedded(row, form.embeds, image_root)

@@ -99,8 +99,8 @@ def _check_file(args: argparse.Namespace) -> int:
         kept = files.enter_context(RowWriter(args.keep)) if args.keep else None
         found = check_rows(path, settings, engine_of(args))
         for checked in track(found, description="check", unit="record"):
-            counts.update(records=1, images=checked.images)
-            for kind, problem in (("refused", checked.problem), ("repeated", checked.warning)):
+            counts.update(records=1, images=checked.images, repeated=checked.repeated)
+            for kind, problem in (("refused", checked.problem), ("told", checked.warning)):
                 if problem is None:
                     continue
                 counts[kind] += 1

@@ -47,6 +47,8 @@ def run(args: argparse.Namespace) -> int:
         unpack=args.unpack,
     )
     say(f"{args.out}: pairs {done.counts['pairs']}")
+    if done.repeated:
+        say(f"{len(done.repeated)} pairs have the id of an earlier one; the first: {done.repeated[0]}")
     if done.problems:
         say(f"{args.out}: {done.problems}")
     return 2 if done.problems else 0

@@ -98,7 +98,12 @@ def test_check_reports_and_keeps(folder, capsys):
         (3, "x", True),
     ]
     assert read(folder / "good.jsonl") == [row(1), row(1)]
-    fails(["data", "check", "bad.jsonl", "--unique-ids", "--no-images"], folder, capsys, "2 refused")
+    fails(
+        ["data", "check", "bad.jsonl", "--unique-ids", "--no-images"],
+        folder,
+        capsys,
+        "2 refused; 3 images; 1 have the id of an earlier one",
+    )
 
 
 def test_dedup_writes_rows_and_lists(folder):

@@ -311,6 +311,24 @@ def test_mistakes_of_the_caller(file: Path):
         export(file.with_name("no.parquet"), file.with_name("out.jsonl"), "mmtune", source="rlaifv")
 
 
+@pytest.mark.parametrize("to", ["trl", "povid", "mllm_dpo", "mmtune", "llava"])
+def test_paths_that_leave_the_images_and_ids_that_come_again_are_told(file: Path, to: str):
+    good = replace(PAIR, images=(ImageRef("one.png"),))
+    outside = [replace(good, id=path, images=(ImageRef(path),)) for path in ("../one.png", "/one.png")]
+    lost = replace(good, id="lost", images=(ImageRef("gone.png"),))
+    write_preferences(file, [good, *outside, good, lost])
+    out = file.with_name("out.json")
+    done = export(file, out, to)
+    assert done.counts == {"pairs": 3}
+    assert [(one.row, one.id) for one in done.repeated] == [(3, PAIR.id)]
+    rows = [json.loads(line) for line in file.with_name("out.problems.jsonl").read_text().splitlines()]
+    assert [(row["row"], row["id"]) for row in rows] == [(1, "../one.png"), (2, "/one.png")]
+    assert "climbs out" in rows[0]["reason"] and "absolute" in rows[1]["reason"]
+    assert export(file, out, to, image_root=file.parent).counts == {"pairs": 2}
+    with pytest.raises(UserError, match="no such folder of images"):
+        export(file, out, to, image_root=file.with_name("none"))
+
+
 def test_the_command_converts_there_and_back(capsys: pytest.CaptureFixture[str]):
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
