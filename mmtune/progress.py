@@ -98,7 +98,8 @@ class Progress:
         parts = [f"{self.description}: {self.done}"]
         if self.total:
             parts[0] += f"/{self.total} ({self.done / self.total:.0%})"
-        parts.append(self._rate_text())
+        if rate := self._rate_text():
+            parts.append(rate)
         if self.total and 0 < self.done < self.total:
             parts.append(f"{clock((self.total - self.done) / self.rate)} left")
         else:
@@ -108,6 +109,9 @@ class Progress:
         return ", ".join(parts)
 
     def _rate_text(self) -> str:
+        """The rate in words; empty as long as nothing is done."""
+        if not self.done:
+            return ""
         return (
             f"{self.rate:.1f} {self.unit}/s"
             if self.rate >= 1

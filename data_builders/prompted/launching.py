@@ -47,6 +47,8 @@ class Launched:
 
     counts: Mapping[str, int] = field(default_factory=dict)
     problems: str = ""
+    price: str = ""
+    """Of a dry run, what the requests would cost at most."""
 
 
 def launch(
@@ -262,7 +264,7 @@ def _estimated(
         "tokens to read": estimate.prompt_tokens,
         "tokens to write at most": estimate.completion_tokens,
     }
-    return Launched(counts, lacking)
+    return Launched(counts, lacking, estimate.money)
 
 
 def _told(report: Outcome, teachers: Sequence[Any], out: Path) -> Launched:

@@ -10,7 +10,7 @@ from typing import Any
 from data_builders.prompted.base import Kit, PromptedBuilder, Source
 from data_builders.teachers.base import Failure, Reply, Teacher, Usage
 from data_builders.teachers.building import Report, Unit, build
-from data_builders.teachers.ledger import Price, estimate
+from data_builders.teachers.ledger import Price, estimate, price_text
 from data_builders.teachers.rules import Rules
 from mmtune.errors import UserError
 
@@ -35,15 +35,16 @@ class Estimate:
     completion_tokens: int
     price: Price | None = None
 
+    @property
+    def money(self) -> str:
+        """What it would cost at most, for a person."""
+        return price_text(self.price, Usage(self.prompt_tokens, self.completion_tokens))
+
     def __str__(self) -> str:
         """One line for a person."""
-        money = "price unknown"
-        if self.price is not None:
-            cost = self.price.of(Usage(self.prompt_tokens, self.completion_tokens))
-            money = f"price at most {cost:.2f}"
         return (
             f"{self.units} units, {self.requests} requests, about {self.prompt_tokens:,} tokens to read,"
-            f" at most {self.completion_tokens:,} to write, {money}"
+            f" at most {self.completion_tokens:,} to write, {self.money}"
         )
 
 

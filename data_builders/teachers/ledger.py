@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -49,6 +50,15 @@ class Price:
     def of(self, usage: Usage) -> float:
         """What these tokens cost."""
         return (usage.prompt_tokens * self.prompt + usage.completion_tokens * self.completion) / 1e6
+
+
+def price_text(price: Price | None, usage: Usage) -> str:
+    """What tokens cost at most, for a person; of less than a whole unit two significant digits."""
+    if price is None:
+        return "price unknown"
+    cost = price.of(usage)
+    digits = 1 - math.floor(math.log10(cost)) if 0 < cost < 1 else 2
+    return f"price at most {cost:.{digits}f}"
 
 
 def price_of(price_in: float | None, price_out: float | None) -> Price | None:

@@ -152,7 +152,8 @@ def _build(args: argparse.Namespace) -> int:
             settings["progress"] = show
         built = builder.build(out=args.out, **settings)
     counts = ", ".join(f"{name} {count}" for name, count in built.counts.items())
-    sys.stdout.write(f"{args.out}: {counts}\n")
+    price = getattr(built, "price", "")  # of a dry run
+    sys.stdout.write(f"{args.out}: {counts}{', ' if price else ''}{price}\n")
     if problems := getattr(built, "problems", ""):
         sys.stderr.write(f"{args.out}: {problems}\n")
     return 0

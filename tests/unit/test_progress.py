@@ -50,6 +50,14 @@ def test_lines_come_every_few_seconds_and_not_more_often(monkeypatch):
     assert lines[-1].startswith("encode: 100/100")
 
 
+def test_nothing_done_has_no_rate(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    with progress.Progress(None, "build", unit="image", stream=io.StringIO()) as bar:
+        now[0] += 8.0
+        assert bar.line() == "build: 0, took 0:08"
+
+
 def test_short_work_writes_no_line():
     stream = io.StringIO()
     with progress.Progress(3, "quick", stream=stream) as bar:

@@ -111,16 +111,14 @@ def _asked_of(args: argparse.Namespace) -> RatingSettings | None:
 def _tell_cost(args: argparse.Namespace) -> int:
     from data_builders.curate.rated import cost_of
     from data_builders.teachers.base import Usage
+    from data_builders.teachers.ledger import price_text
 
     settings = _asked_of(args)
     if settings is None:
         raise UserError("Only a teacher costs anything", "--dry-run", "name one with --teacher")
     hiring = hiring_of(args)
     cost = cost_of(args.path, settings, hiring.settings)
-    money = "price unknown"
-    if hiring.price is not None:
-        usage = Usage(cost.prompt_tokens, cost.completion_tokens)
-        money = f"price at most {hiring.price.of(usage):.2f}"
+    money = price_text(hiring.price, Usage(cost.prompt_tokens, cost.completion_tokens))
     for problem in cost.unusable:
         say(f"{args.path}, {problem}")
     say(

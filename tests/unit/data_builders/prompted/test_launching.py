@@ -17,6 +17,7 @@ from data_builders.prompted import PROMPTED
 from data_builders.prompted.base import Source
 from data_builders.prompted.launching import Launched, launch, sources_of
 from data_builders.scenes import Scene, write_scenes
+from mmtune import cli
 from mmtune.errors import UserError
 from mmtune.records import write_llava
 from tests.endpoints import Server, serve
@@ -74,7 +75,9 @@ def test_batch_files_say_what_to_do_next(scenes: Path):
     assert "run the same command again" in built.problems
 
 
-def test_a_dry_run_tells_the_price_and_touches_nothing(scenes: Path, caplog: pytest.LogCaptureFixture):
+def test_a_dry_run_tells_the_price_and_touches_nothing(
+    scenes: Path, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+):
     caplog.set_level("INFO")
     built = go(
         "llava_conversation",
@@ -88,6 +91,11 @@ def test_a_dry_run_tells_the_price_and_touches_nothing(scenes: Path, caplog: pyt
     assert built.counts["tokens to write at most"] == 5 * 1024
     assert "5 units, 5 requests" in caplog.text
     assert "price at most 5120" in caplog.text
+    words = ["build", "llava_conversation", "--in", str(scenes), "--out", str(scenes.parent / "out")]
+    prices = ["--price-in", "0.001", "--price-out", "0.000001", "--dry-run"]
+    assert cli.main([*words, "--teacher", "rules", *prices]) == 0
+    told = capsys.readouterr().out
+    assert "requests 5, tokens to read" in told and "price at most 0.00000" in told
     assert not (scenes.parent / "out").exists()
 
 

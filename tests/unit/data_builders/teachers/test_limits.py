@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data_builders.teachers.base import Settings, Usage
-from data_builders.teachers.ledger import BudgetError, Ledger, Price, estimate
+from data_builders.teachers.ledger import BudgetError, Ledger, Price, estimate, price_text
 from data_builders.teachers.limits import Backoff, RateLimit, retry_after_s
 from mmtune.errors import UserError
 from tests.unit.data_builders.teachers.asking import request
@@ -78,6 +78,15 @@ def test_both_forms_of_retry_after():
     assert retry_after_s("Thu, 01 Jan 2026 12:00:30 GMT", now) == 30
     assert retry_after_s("Thu, 01 Jan 2026 11:00:00 GMT", now) == 0
     assert [retry_after_s(text, now) for text in (None, "soon", "inf", "nan", "")] == [None] * 5
+
+
+@pytest.mark.parametrize(
+    ("tokens", "text"),
+    [(0, "0.00"), (2143, "0.0021"), (999, "0.0010"), (10**6, "1.00"), (5120 * 10**6, "5120.00")],
+)
+def test_small_prices_are_not_nothing(tokens: int, text: str):
+    assert price_text(Price(1.0, 1.0), Usage(tokens, 0)) == f"price at most {text}"
+    assert price_text(None, Usage(tokens, 0)) == "price unknown"
 
 
 def test_the_ledger_counts_over_runs_and_holds_back(tmp_path: Path):
