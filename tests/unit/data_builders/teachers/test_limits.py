@@ -82,7 +82,7 @@ def test_both_forms_of_retry_after():
 
 @pytest.mark.parametrize(
     ("tokens", "text"),
-    [(0, "0.00"), (2143, "0.0021"), (999, "0.0010"), (10**6, "1.00"), (5120 * 10**6, "5120.00")],
+    [(0, "0.00"), (2143, "0.0021"), (999, "0.00100"), (10**6, "1.00"), (5120 * 10**6, "5120.00")],
 )
 def test_small_prices_are_not_nothing(tokens: int, text: str):
     assert price_text(Price(1.0, 1.0), Usage(tokens, 0)) == f"price at most {text}"
