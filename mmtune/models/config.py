@@ -92,7 +92,10 @@ class VisionConfig:
             )
         if self.name == FUSED and (self.layer != -2 or self.final_norm):
             raise UserError(
-                "several towers have a layer each", "model.vision.towers", "set layer and final_norm there"
+                "several towers have a layer each",
+                "model.vision.towers",
+                "set layer and final_norm there, and where a base recipe sets them for one tower, put"
+                " layer: -2 and final_norm: false beside name: fused",
             )
         if self.fuse not in ("channel", "interleave"):
             raise UserError(f"unknown fuse {self.fuse!r}", "model.vision.fuse", "use channel or interleave")

@@ -243,12 +243,16 @@ def _build(tree: dict[str, Any], where: str) -> Recipe:
     instantiate = getattr(parser, "instantiate", None) or parser.instantiate_classes
     try:
         return Recipe(**vars(instantiate(parser.parse_object(tree))))
-    except ArgumentError as error:
+    except (ArgumentError, TypeError, ValueError) as error:
+        # Inside a union or a list the checks of a dataclass come wrapped: in an ArgumentError where types are
+        # read, in a ValueError where it is made.
         cause: BaseException | None = error
         while cause is not None:
             if isinstance(cause, UserError):
                 raise cause from None
             cause = cause.__cause__ or cause.__context__
+        if not isinstance(error, ArgumentError):
+            raise
         raise _type_error(str(error), where) from None
 
 

@@ -18,6 +18,12 @@ BASE = {
     "optim": {"lr": "1e-3"},
 }
 
+READS_THE_LAST_LAYER = {
+    **BASE,
+    "model": {"vision": {"name": "v", "layer": -1}, "language": {"name": "l"}},
+    "optim": {},
+}
+
 
 @pytest.fixture
 def recipe_file(tmp_path: Path) -> Path:
@@ -40,6 +46,35 @@ def test_base_is_changed_key_by_key(recipe_file: Path) -> None:
     assert (recipe.model.vision.name, recipe.model.vision.layer) == ("v", -1)
     assert recipe.stage.learn == {"vision": "frozen", "projector": "frozen", "language": "full"}
     assert recipe.optim.lr == 1e-3
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("model: {vision: {name: fused, towers: [{name: a}, {name: b}]}}", "set layer and final_norm there"),
+        ("model: {vision: {image_size: 0}}", "an image size of 0 pixels is impossible"),
+        ("model: {projector: {name: mlp, depth: 0}}", "a depth of 0 is impossible"),
+        ("data: {train: [{path: a.json, weight: -1}]}", "weight"),
+        ("data: {validation: [{path: a.json, weight: -1}]}", "weight"),
+    ],
+)
+def test_what_a_part_refuses_at_its_making_is_told_alone(recipe_file: Path, change: str, said: str) -> None:
+    child = recipe_file.parent / "child.yaml"
+    recipe_file.write_text(yaml.safe_dump(READS_THE_LAST_LAYER))
+    child.write_text(f"base: recipe.yaml\n{change}\n")
+    with pytest.raises(UserError, match=said) as caught:
+        load_recipe(child)
+    assert "\n" not in str(caught.value) and "Union" not in str(caught.value)
+
+
+def test_a_key_of_a_base_is_set_back_to_its_default(recipe_file: Path) -> None:
+    recipe_file.write_text(yaml.safe_dump(READS_THE_LAST_LAYER))
+    child = recipe_file.parent / "child.yaml"
+    towers = "[{name: a}, {name: b, layer: -1}]"
+    child.write_text(f"base: recipe.yaml\nmodel: {{vision: {{name: fused, layer: -2, towers: {towers}}}}}\n")
+    recipe = load_recipe(child)
+    assert recipe.model.vision is not None and recipe.model.vision.towers is not None
+    assert [tower.layer for tower in recipe.model.vision.towers] == [-2, -1]
 
 
 def test_lists_go_by_number(recipe_file: Path) -> None:
