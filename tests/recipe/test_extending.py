@@ -88,6 +88,23 @@ def test_one_file_and_one_line(extended: Path) -> None:
     assert len(added) == 1 and not re.search(r"^-", block("diff"), re.MULTILINE)
 
 
+def test_the_tests_of_every_projector_take_it(extended: Path) -> None:
+    file = ROOT / "tests" / "unit" / "models" / "projectors" / "test_every_projector.py"
+    # appended, so that mmtune is the copy and not the one beside the tests
+    words = (
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "--import-mode=append",
+        str(file),
+        "-k",
+        "max_pool",
+    )
+    assert re.search(r"^[89] passed", run(extended, *words), re.MULTILINE)
+
+
 def test_it_is_planned_trained_saved_and_asked(extended: Path, tmp_path: Path) -> None:
     recipe = write_recipe(
         tmp_path, optim__steps=2, model__projector=yaml.safe_load(block("yaml"))["model"]["projector"]

@@ -15,7 +15,14 @@ from mmtune.models.projectors import PROJECTORS, Text, build_projector, full_set
 from tests.tiny_projectors import NAMES, READERS, tiny_projector
 from tests.unit.models.projectors.features import GRID, LANGUAGE, VISION, features, text
 
-NEED_GRID = {"pixel_shuffle", "pool", "c_abstractor", "d_abstractor"}
+
+def needs_grid(projector):
+    """Whether it refuses features without a grid, as it has to do with the cure if it does."""
+    try:
+        projector.out_tokens(ViewTokens(GRID.cells + 1))
+    except UserError:
+        return True
+    return False
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -32,9 +39,12 @@ def test_every_projector_keeps_its_promise_of_tokens(name):
 def test_features_without_a_grid_work_or_are_refused_with_the_cure(name):
     projector = build_projector(tiny_projector(name), VISION, LANGUAGE)
     tokens = ViewTokens(GRID.cells + 1)
-    if name in NEED_GRID:
-        with pytest.raises(UserError, match=f"{name} needs a grid.*select: patch"):
+    if needs_grid(projector):
+        cure = f"{name} needs a grid.*select: patch"
+        with pytest.raises(UserError, match=cure):
             projector.out_tokens(tokens)
+        with pytest.raises(UserError, match=cure):
+            projector(torch.randn(2, tokens.count, VISION), None)
     else:
         out = projector(torch.randn(2, tokens.count, VISION), None)
         assert out.shape == (2, projector.out_tokens(tokens).count, LANGUAGE)
@@ -138,3 +148,13 @@ def test_the_table_in_the_documents_is_complete(root):
     for name in PROJECTORS:
         own = full_settings(ProjectorConfig(name))
         assert told.get(name) == (", ".join(f"`{key}` {value}" for key, value in own.items()) or "none"), name
+
+
+def test_the_documents_name_those_that_need_a_grid(root):
+    told = re.search(
+        r"^.*Every projector but (.*) also works on features in no grid",
+        (root / "docs" / "models.md").read_text(),
+        re.M,
+    )
+    needing = {name for name in NAMES if needs_grid(build_projector(tiny_projector(name), VISION, LANGUAGE))}
+    assert told and set(re.findall(r"`(\w+)`", told[1])) == needing
