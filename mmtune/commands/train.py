@@ -31,7 +31,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Train to the end of the stage; an interrupted run saves first and exits with 130."""
+    """Train to the end of the stage; an interrupted run saves first and exits with 130.
+
+    A dry run that finds what would stop the training exits with 2.
+    """
     if args.keys:
         from mmtune.train.settings_help import describe_settings
 
@@ -45,8 +48,9 @@ def run(args: argparse.Namespace) -> int:
     if args.dry_run:
         from mmtune.train.dry_run import dry_run
 
-        sys.stdout.write(dry_run(recipe) + "\n")
-        return 0
+        problems: list[UserError] = []
+        sys.stdout.write(dry_run(recipe, problems) + "\n")
+        return UserError.exit_status if problems else 0
     from mmtune.train.loop import train
 
     return 130 if train(recipe).interrupted else 0

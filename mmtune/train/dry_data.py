@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from mmtune.data.check import examine
 from mmtune.data.mixture import Mixture
-from mmtune.data.prepare import RecordEncoder
+from mmtune.data.prepare import RecordEncoder, Sample
 from mmtune.data.quarantine import Refusal
 from mmtune.data.room import check_room
 from mmtune.data.shards import is_shards
@@ -25,8 +27,42 @@ LOOKED_AT = 200
 """Records at the start of each source that are rendered and measured."""
 
 
-def describe_data(recipe: Recipe, model: VisionLanguageModel, tokenizer: Any) -> list[str]:
+@dataclass(frozen=True)
+class _Look:
+    """What the first records of a source are like."""
+
+    path: str
+    records: int
+    """All that the source has."""
+    samples: Sequence[Sample]
+    refused: Sequence[str]
+    """A reason for each that is refused."""
+
+    @property
+    def doomed(self) -> int:
+        """Records that will be refused: those found, or all where none of the first can be used."""
+        return len(self.refused) if self.samples else self.records
+
+    def __str__(self) -> str:
+        tokens = sum(len(sample) for sample in self.samples)
+        supervised = sum(sample.supervised for sample in self.samples)
+        looked = len(self.samples) + len(self.refused)
+        line = f"data: {self.path}: of the first {looked} records {len(self.samples)} can be used"
+        if self.samples:
+            line += f", {tokens / len(self.samples):.0f} tokens each, {supervised / tokens:.0%} supervised"
+        return line + (f"; refused: {self.refused[0]}" if self.refused else "")
+
+
+def describe_data(
+    recipe: Recipe, model: VisionLanguageModel, tokenizer: Any, problems: list[UserError]
+) -> list[str]:
     """Sentences about the data, the template and the number of steps.
+
+    Args:
+        recipe: names the data.
+        model: without weights.
+        tokenizer: of its language model, or None where that is not on this machine.
+        problems: takes what would stop the training.
 
     Raises:
         UserError: a file that exists cannot be used, the template is unknown, or an image may give more
@@ -63,8 +99,33 @@ def describe_data(recipe: Recipe, model: VisionLanguageModel, tokenizer: Any) ->
         encoder = RecordEncoder(
             tokenizer, template, model.policy, recipe.data.max_tokens, recipe.data.image_position
         )
-        lines += [_look(source, encoder) for source in train]
+        looks = [_look(source, encoder) for source in train]
+        lines += map(str, looks)
+        problems += _over_budget(looks, recipe.data.quarantine_budget)
     return lines
+
+
+def _over_budget(looks: Sequence[_Look], budget: float) -> list[UserError]:
+    """The error that training would end in, where the records that were looked at foretell it."""
+    doomed, records = sum(look.doomed for look in looks), sum(look.records for look in looks)
+    if not doomed:
+        return []
+    worst = max(looks, key=lambda look: look.doomed)
+    reason = f"{worst.path}: {worst.refused[0]}"
+    if not any(look.samples for look in looks):
+        looked = sum(len(look.refused) for look in looks)
+        what = f"training cannot start: none of the first {looked} training records can be used"
+        return [UserError(what, reason, "mend the records, or the paths in data.train")]
+    if doomed <= budget * records:
+        return []
+    return [
+        UserError(
+            f"training would stop: {doomed} of {records} training records are refused, as it looks, over the"
+            f" budget of {budget * 100:g} %",
+            reason,
+            "mend or remove these records, or raise data.quarantine_budget",
+        )
+    ]
 
 
 def _there(source: Any) -> bool:
@@ -74,7 +135,7 @@ def _there(source: Any) -> bool:
     )
 
 
-def _look(source: Source, encoder: RecordEncoder) -> str:
+def _look(source: Source, encoder: RecordEncoder) -> _Look:
     """Render the first records and open their images' headers."""
     samples, refused = [], []
     for found in islice(examine([source], encoder), LOOKED_AT):
@@ -87,11 +148,4 @@ def _look(source: Source, encoder: RecordEncoder) -> str:
             samples.append(found)
         except UserError as error:
             refused.append(str(error))
-    tokens = sum(len(sample) for sample in samples)
-    supervised = sum(sample.supervised for sample in samples)
-    line = (
-        f"data: {source.path}: of the first {len(samples) + len(refused)} records {len(samples)} can be used"
-    )
-    if samples:
-        line += f", {tokens / len(samples):.0f} tokens each, {supervised / tokens:.0%} supervised"
-    return line + (f"; refused: {refused[0]}" if refused else "")
+    return _Look(source.path, len(source), samples, refused)

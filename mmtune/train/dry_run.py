@@ -21,8 +21,13 @@ GPUS = (1, 8, 32)
 """Numbers of GPUs that the estimate is given for."""
 
 
-def dry_run(recipe: Recipe) -> str:
+def dry_run(recipe: Recipe, problems: list[UserError] | None = None) -> str:
     """Build the model on the meta device and check what is there.
+
+    Args:
+        recipe: what would be trained.
+        problems: takes what would stop the training though the table can be made, such as too many records
+            that are refused; the text tells it, too.
 
     Returns:
         The table of parts, the projectors with their visual tokens, what was checked, what is missing, and
@@ -39,8 +44,13 @@ def dry_run(recipe: Recipe) -> str:
     lines = [stages.render(rows, recipe.stage.name), ""]
     lines += [*describe_projectors(model), ""]
     lines += [f"model: {note}" for note in notes]
-    lines += describe_data(recipe, model, tokenizer)
+    found: list[UserError] = []
+    lines += describe_data(recipe, model, tokenizer, found)
     lines += ["", *_memory(recipe, model)]
+    if found:
+        lines += ["", *(f"problem: {problem}" for problem in found)]
+    if problems is not None:
+        problems += found
     return "\n".join(lines)
 
 

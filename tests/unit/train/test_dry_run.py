@@ -9,12 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from mmtune.cli import main
 from mmtune.errors import UserError
 from mmtune.models.projectors import PROJECTORS
 from mmtune.train.dry_run import dry_run
 from mmtune.train.memory import Shape, activations_gb, weights_gb
 from mmtune.train.recipe import load_recipe
 from mmtune.train.settings import EngineConfig, Recipe
+from tests.tiny_run import write_recipe
 
 SEVEN_B = Shape(6_738_415_616, 0, 202_383_360, 32, 4096, 32_000, 4096)
 
@@ -119,7 +121,27 @@ def test_a_bad_record_is_told(recipe: Recipe, tmp_path: Path) -> None:
         '[{"id": "a", "image": "none.png", "conversations":'
         ' [{"from": "human", "value": "<image> x"}, {"from": "gpt", "value": "y"}]}]'
     )
-    assert "0 can be used; refused" in dry_run(bad)
+    problems: list[UserError] = []
+    text = dry_run(bad, problems)
+    assert "0 can be used; refused" in text and "memory of each GPU" in text
+    assert "none of the first 1 training records can be used" in str(problems[0]) and str(problems[0]) in text
+
+
+@pytest.mark.parametrize(("budget", "stops"), [(0.2, True), (0.25, False)])
+def test_more_refusals_than_the_budget_end_a_dry_run_with_status_2(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], budget: float, stops: bool
+) -> None:
+    path = write_recipe(tmp_path, data__quarantine_budget=budget)
+    source = load_recipe(path).data.train[0]
+    records = json.loads(Path(source.path).read_text())
+    for record in records[: len(records) // 4]:
+        record["image"] = "none.png"
+    Path(source.path).write_text(json.dumps(records))
+    assert main(["train", str(path), "--dry-run"]) == (2 if stops else 0)
+    text = capsys.readouterr().out
+    assert "of the first 24 records 18 can be used" in text and "memory of each GPU" in text
+    told = "problem: training would stop: 6 of 24 training records are refused, as it looks, over the budget"
+    assert (told in text) == stops
 
 
 def test_a_tokenizer_that_does_not_fit_the_embeddings_is_refused(recipe: Recipe, tmp_path: Path) -> None:
