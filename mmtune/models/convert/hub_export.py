@@ -13,7 +13,13 @@ from mmtune.images.policies.anyres import AnyresPolicy
 from mmtune.models.checkpoint import storage
 from mmtune.models.convert.hub import OWN_KEY, names_for
 from mmtune.models.convert.image_processors import hub_pinpoints, processor_for
-from mmtune.models.convert.native import Native, generation_settings, language_settings, tower_settings
+from mmtune.models.convert.native import (
+    Native,
+    generation_settings,
+    language_settings,
+    projector_fix,
+    tower_settings,
+)
 from mmtune.models.convert.renaming import join
 from mmtune.models.convert.tokens import IMAGE, grown, rows_needed, with_tokens
 from mmtune.models.new_tokens import ids_of
@@ -52,7 +58,7 @@ def write_hub(native: Native, out: Path, chat: Chat, *, shard_bytes: int = stora
         raise UserError(
             f"Hub naming has no projector {name}" + (f" of depth {layers}" if name == "mlp" else ""),
             str(native.folder),
-            "only mlp of depth 2 can be exported; try --naming original",
+            projector_fix(native),
         )
     processor = processor_for(native.bundle.policy, str(native.folder))
     tokenizer, added = with_tokens(native.bundle.tokenizer)

@@ -11,9 +11,11 @@ import torch
 from torch import Tensor
 
 from mmtune.errors import UserError
+from mmtune.models.adapters import ADAPTERS
 from mmtune.models.bundle import Bundle
 from mmtune.models.checkpoint import adapters, load, read_manifest, storage
 from mmtune.models.config import TRANSFORMERS, ProjectorConfig, VisionConfig
+from mmtune.models.convert.llava_config import CLASSES
 from mmtune.models.convert.renaming import Split
 from mmtune.models.differences import check_finite, check_types, shapes_of
 from mmtune.models.vision.families import FAMILIES
@@ -71,6 +73,8 @@ def open_native(folder: str | Path, *, merged: bool = True, dtype: torch.dtype |
     path = Path(folder).expanduser()
     manifest = read_manifest(path)
     parts = manifest["parts"]
+    if merged:
+        demand_mergeable(path, manifest)
     adapted = merged and bool(manifest.get("adapters"))
     if adapted or not all(parts[part]["files"] for part in PARTS):
         # Merging needs the weights, and so does a part that is only referred to.
@@ -96,6 +100,9 @@ def open_native(folder: str | Path, *, merged: bool = True, dtype: torch.dtype |
 def _held(module: torch.nn.Module) -> dict[str, Tensor]:
     return {name: tensor.detach() for name, tensor in storage.own_tensors(module).items()}
 
+
+LLAVA_PROJECTORS = ("linear", "mlp")
+"""Projectors of original LLaVA; the Hub's has ``mlp`` of depth 2 alone."""
 
 _TOWERS = {
     "Hub": ("clip_vision_model", "siglip_vision_model", "dinov2"),
@@ -131,6 +138,43 @@ def tower_settings(native: Native, naming: str) -> Json:
             str(native.folder),
         )
     return config
+
+
+KEEP = "keep and share the checkpoint of mmtune itself, as it is"
+"""What to do with a model that no other naming has a place for."""
+
+
+def projector_fix(native: Native) -> str:
+    """Which namings the model can go out in, for the error of one that does not have its projector."""
+    described = native.bundle.model.vision.describe()
+    tower = described.get("config", {}).get("model_type")
+    if (
+        native.projector.name in LLAVA_PROJECTORS
+        and tower in _TOWERS["original"]
+        and native.bundle.model.language.config.model_type in CLASSES
+    ):
+        return "only mlp of depth 2 can be exported there; --naming original takes this one"
+    return f"no other naming has it: {KEEP}"
+
+
+def demand_mergeable(folder: Path, manifest: Json) -> None:
+    """Refuse adapters that no other naming has a place for, neither as they are nor merged.
+
+    Raises:
+        UserError: names them.
+    """
+    entries = manifest.get("adapters") or {}
+    lasting = [
+        f"{entry['kind']} on {part}"
+        for part, entry in entries.items()
+        if not ADAPTERS.find(entry["kind"], str(folder)).mergeable
+    ]
+    if lasting:
+        raise UserError(
+            f"no other naming has such an adapter, and it cannot be merged: {', '.join(lasting)}",
+            str(folder),
+            KEEP,
+        )
 
 
 def language_settings(native: Native, dtype: str) -> Json:

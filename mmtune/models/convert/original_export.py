@@ -16,7 +16,15 @@ from mmtune.images.policies.anyres import AnyresPolicy
 from mmtune.models.checkpoint import adapters, storage
 from mmtune.models.convert.image_processors import tower_processor
 from mmtune.models.convert.llava_config import CLASSES
-from mmtune.models.convert.native import Native, generation_settings, language_settings, tower_settings
+from mmtune.models.convert.native import (
+    KEEP,
+    LLAVA_PROJECTORS,
+    Native,
+    demand_mergeable,
+    generation_settings,
+    language_settings,
+    tower_settings,
+)
 from mmtune.models.convert.original import LORA_PREFIX, NON_LORA_FILE, PROJECTOR_FILE, rules
 from mmtune.models.convert.renaming import join
 
@@ -79,15 +87,16 @@ def write_lora(native: Native, out: Path) -> Path:
     Raises:
         UserError: as ``write_original``, and if the checkpoint has no LoRA or one on another part.
     """
+    config = _config(native, out) | {"_name_or_path": _language_name(native)}
+    demand_mergeable(native.folder, native.manifest)
     entries: Mapping[str, Any] = native.manifest.get("adapters") or {}
     if {part: entry["kind"] for part, entry in entries.items()} != {"language": "lora"}:
         has = ", ".join(f"{entry['kind']} on {part}" for part, entry in entries.items()) or "none"
         raise UserError(
             f"LLaVA's LoRA folders hold one LoRA, on the language model; adapters here are: {has}",
             str(native.folder),
-            "export the merged model with --naming original",
+            f"--naming original writes the whole model{' with these merged' if entries else ''}",
         )
-    config = _config(native, out) | {"_name_or_path": _language_name(native)}
     tensors = join({"projector": native.weights["projector"]}, rules(native.projector.name))
     with storage.whole_folder(out) as folder:
         for file in sorted((native.folder / adapters.FOLDER / "language").iterdir()):
@@ -134,17 +143,19 @@ def _config(native: Native, out: Path) -> Json:
     where = str(native.folder)
     language = language_settings(native, storage.dtype_name(native.weights["language"]))
     kind = language.get("model_type")
-    if kind not in CLASSES:
-        raise UserError(
-            f"original LLaVA has no class for a language model of the kind {kind!r}",
-            where,
-            f"it has for {', '.join(CLASSES)}; try --naming hub",
-        )
-    if native.projector.name not in ("linear", "mlp"):
+    if native.projector.name not in LLAVA_PROJECTORS:
         raise UserError(
             f"original LLaVA has no projector {native.projector.name!r}",
             where,
-            "linear and mlp can be exported",
+            f"no other naming has it: {KEEP}",
+        )
+    if kind not in CLASSES:
+        hub_has = (native.projector.name, native.projector.linear_layers) == ("mlp", 2)
+        other = "try --naming hub" if hub_has else f"no other naming has its projector: {KEEP}"
+        raise UserError(
+            f"original LLaVA has no class for a language model of the kind {kind!r}",
+            where,
+            f"it has for {', '.join(CLASSES)}; {other}",
         )
     model_type, architecture = CLASSES[kind]
     depth = native.projector.linear_layers

@@ -11,10 +11,12 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
+from mmtune.cli import main
 from mmtune.errors import UserError
 from mmtune.images.geometry import Grid, ViewGeometry, ViewTokens
 from mmtune.images.policies import get_policy
 from mmtune.images.settings import ImagesConfig
+from mmtune.models.adapters import attach, make_adapter
 from mmtune.models.building import build
 from mmtune.models.checkpoint import load, save
 from mmtune.models.config import LanguageConfig, ModelConfig, ProjectorConfig, VisionConfig
@@ -180,9 +182,14 @@ def test_a_chat_template_tells_whose_it_is(jinja: str, name: str) -> None:
 @pytest.mark.parametrize(
     ("projector", "naming", "said"),
     [
-        ({"name": "linear"}, "hub", "no projector linear"),
+        (
+            {"name": "linear"},
+            "hub",
+            "no projector linear.*--naming original takes this one",
+        ),
         ({"depth": 3}, "hub", "no projector mlp of depth 3"),
-        ({"name": "pool"}, "original", "no projector 'pool'"),
+        ({"name": "pool"}, "original", "no projector 'pool'.*no other naming has it: keep and share"),
+        ({"name": "pool"}, "hub", "no projector pool.*no other naming has it: keep and share"),
     ],
 )
 def test_a_part_without_a_counterpart_is_refused(
@@ -191,6 +198,21 @@ def test_a_part_without_a_counterpart_is_refused(
     native = open_native(checkpoint(tmp_path, "clip", "llama", **projector))
     with pytest.raises(UserError, match=said):
         WRITERS[naming](native, tmp_path / "out", CHAT)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("naming", ["hub", "original", "lora"])
+def test_an_adapter_that_no_naming_has_is_to_be_kept_here(
+    tmp_path: Path, naming: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever the naming, no other one is advised."""
+    bundle = load(checkpoint(tmp_path, "clip", "llama"))
+    attach(bundle.model, make_adapter("language", "mole", {"experts": 2, "rank": 2}), seed=0)
+    source = save(tmp_path / "mixture", bundle)
+    assert main(["export", str(source), "--naming", naming, "--out", str(tmp_path / "out")]) == 2
+    said = capsys.readouterr().err
+    assert "no other naming has such an adapter" in said and "mole on language" in said
+    assert "keep and share the checkpoint of mmtune" in said and "--naming" not in said
     assert not (tmp_path / "out").exists()
 
 
