@@ -65,3 +65,8 @@ def run(args: argparse.Namespace) -> None:
         f"{out}: {content['imported']['naming']}, template {content['template']}, "
         f"image policy {content['image_policy']}\n"
     )
+    if args.template is None and content["imported"]["naming"].startswith("original"):
+        sys.stdout.write(
+            f"Such a checkpoint does not say its template: {content['template']} is the likeliest, "
+            "--template NAME takes another.\n"
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,6 +26,8 @@ from mmtune.models.files import read_json
 from mmtune.models.language import load_tokenizer
 from mmtune.models.reading import read_file, read_weights
 
+log = logging.getLogger(__name__)
+
 _PEFT_CONFIG = "adapter_config.json"
 _PICKLED = "adapter_model.bin"
 
@@ -42,7 +45,8 @@ def import_lora(
         dtype: type of the base's weights; by default their own.
 
     Raises:
-        UserError: if a part is missing, damaged, or the LoRA was made for another base.
+        UserError: if a part is missing, damaged, or the LoRA was made for a base of other shapes. One of the
+            same shapes but of another name is warned of.
     """
     foreign = _on_base(folder, given)
     with TemporaryDirectory(dir=_writable(out)) as scratch:
@@ -74,7 +78,16 @@ def _on_base(folder: Path, given: Given) -> Foreign:
             str(folder),
             "copy it from the folder that training wrote, not from a checkpoint-N inside it",
         )
-    name = given.base or peft.get("base_model_name_or_path")
+    named = peft.get("base_model_name_or_path")
+    if given.base and named and _last(given.base) != _last(str(named)):
+        log.warning(
+            "%s names %s as its base, and the base given is %s: where shapes are the same, weights of another"
+            " model cannot be told from the right ones",
+            folder / _PEFT_CONFIG,
+            named,
+            given.base,
+        )
+    name = given.base or named
     if not name:
         raise UserError("nothing says which model the LoRA was made for", str(folder), "give --base")
     base = Path(str(name)).expanduser()
@@ -110,6 +123,11 @@ def _on_base(folder: Path, given: Given) -> Foreign:
             "copy it from the folder that training wrote, not from a checkpoint-N inside it",
         )
     return foreign
+
+
+def _last(name: str) -> str:
+    """A model's own name in a path or a hub name."""
+    return Path(name).expanduser().resolve().name if Path(name).exists() else Path(name).name
 
 
 def _demand_known(learned: Split[Tensor], unknown: list[str], foreign: Foreign, file: Path) -> None:

@@ -310,6 +310,26 @@ def test_a_lora_folder_whose_weights_are_spoilt_is_refused(
     assert [text for text in said if text not in sentence] == [], sentence
 
 
+def test_a_lora_on_a_base_of_another_name_is_warned_of_and_the_template_told(
+    made: dict[str, Path],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Weights of the same shapes cannot be told apart; ``original`` is what the adapter names."""
+    other = tmp_path / "another"
+    shutil.copytree(made["original"], other)
+    shutil.copytree(made["original"].parent / "vision_tower", tmp_path / "vision_tower")
+    words = ["import", str(made["lora"]), "--vision", str(tmp_path / "vision_tower"), "--base"]
+    assert main([*words, str(other), "--out", str(tmp_path / "warned")]) == 0
+    assert f"names original as its base, and the base given is {other}" in caplog.text
+    assert "vicuna_v1 is the likeliest, --template NAME takes another" in capsys.readouterr().out
+    caplog.clear()
+    chosen = ["--out", str(tmp_path / "quiet"), "--template", "plain"]
+    assert main([*words, str(made["original"]), *chosen]) == 0
+    assert "as its base" not in caplog.text and "--template" not in capsys.readouterr().out
+
+
 def test_a_lora_without_its_base_asks_for_it(made: dict[str, Path], tmp_path: Path) -> None:
     folder = tmp_path / "alone" / "lora"
     shutil.copytree(made["lora"], folder)
