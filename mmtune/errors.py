@@ -64,6 +64,8 @@ def unknown(kind: str, name: str, known: Iterable[str], where: str | None = None
     """
     names = sorted(known)
     nearest = difflib.get_close_matches(name, names, n=1, cutoff=0)[0]
+    if len(names) == 1:
+        return UserError(f"unknown {kind} {name!r}", where, f"did you mean {nearest!r}? There is no other")
     return UserError(
         f"unknown {kind} {name!r}", where, f"did you mean {nearest!r}? There are {', '.join(names)}"
     )
