@@ -151,7 +151,7 @@ def _config(native: Native, out: Path) -> Json:
         )
     if kind not in CLASSES:
         hub_has = (native.projector.name, native.projector.linear_layers) == ("mlp", 2)
-        other = "try --naming hub" if hub_has else f"no other naming has its projector: {KEEP}"
+        other = "try --naming hub" if hub_has else f"the Hub naming lacks its projector: {KEEP}"
         raise UserError(
             f"original LLaVA has no class for a language model of the kind {kind!r}",
             where,
