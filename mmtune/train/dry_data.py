@@ -148,4 +148,4 @@ def _look(source: Source, encoder: RecordEncoder) -> _Look:
             samples.append(found)
         except UserError as error:
             refused.append(str(error))
-    return _Look(source.path, len(source), samples, refused)
+    return _Look(str(source.path), len(source), samples, refused)
