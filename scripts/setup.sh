@@ -5,6 +5,7 @@
 
 ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 VENV="${MMTUNE_VENV:-$ROOT/.venv}"
+unset PYTHONDONTWRITEBYTECODE # or each of the many processes would compile PyTorch's modules anew
 
 stop() { # one sentence, exit status 2: the machine lacks something that a person must add
     echo "mmtune: $*" >&2
