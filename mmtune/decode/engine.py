@@ -9,35 +9,32 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from PIL.Image import Image
 from torch import Tensor
 
-from mmtune.decode.generation import Generation, Source, Token
-from mmtune.decode.images import Instructed, encode_images, image_keys, open_image
-from mmtune.decode.limits import eos_ids, sliding_window
-from mmtune.decode.plan import Batch, Prompt, Window, plan, windows
+from mmtune.decode.generation import Generation, Token
+from mmtune.decode.limits import check_layers, eos_ids
+from mmtune.decode.options import Ranking, rank_options
 from mmtune.decode.prompts import PromptEncoder
+from mmtune.decode.reading import Trunk
 from mmtune.decode.requests import Clip, Completion, ImageSource, Request, Settings
+from mmtune.decode.sources import Failures, Preparation, trunks
 from mmtune.decode.stops import StopRule, TextStream
 from mmtune.decode.strategies import get_strategy
 from mmtune.errors import UserError
 
 log = logging.getLogger(__name__)
 
-WINDOW = 4
-"""Batches' worth of requests that are prepared together: enough to sort by length, few enough for memory."""
-
-IMAGES_A_CALL = 64
-"""Images that go through the vision tower together."""
-
 FEATURES_KEPT = 4
 """Images whose features ``stream`` keeps, so that the turns of a chat do not encode theirs again."""
 
-Failures = dict[int, UserError]
+FAILED = Completion("", (), "failed")
 
 
 class Engine:
     """Answers requests with one model.
+
+    Prompts about the same images stand behind one copy of what they share: the image is encoded once, and the
+    common start of the prompts is read once. New prompts enter while others are still being answered.
 
     Greedy answers depend neither on the batch size nor on the order of the requests, up to ties that float
     arithmetic breaks; sampled ones depend on the seed and the request's place in the list, not on the batch.
@@ -63,7 +60,7 @@ class Engine:
         template = get_template(bundle.template, tokenizer=bundle.tokenizer)
         text_config = self.model.language.config.get_text_config()
         self.context: int | None = getattr(text_config, "max_position_embeddings", None)
-        self.window = sliding_window(text_config)
+        check_layers(text_config)
         self.prompts = PromptEncoder(self.tokenizer, template, self.context)
         self.stops = StopRule(self.tokenizer, template.stop, eos_ids(self.model.language))
         self.words = ids_of(self.tokenizer)
@@ -77,6 +74,12 @@ class Engine:
         if device is None:
             device = "cuda" if torch.cuda.is_available() else "cpu"
         return cls(load(Path(folder)), device)
+
+    def identity(self) -> dict[str, str]:
+        """What answers depend on beside the requests: hashes of weights and tokenizer, and the settings."""
+        from mmtune.decode.identity import identity
+
+        return identity(self.bundle)
 
     def generate(
         self,
@@ -105,25 +108,110 @@ class Engine:
                 conversation that asks nothing, placeholders that do not match the images, or a batch size
                 below 1.
         """
+        answers: dict[int, Completion] = {}
+        for index, completion in self.answers(requests, settings, batch_size=batch_size, failures=failures):
+            answers[index] = completion
+            if progress is not None:
+                progress(1)
+        return [answers[index] for index in range(len(requests))]
+
+    def answers(
+        self,
+        requests: Sequence[Request],
+        settings: Settings | None = None,
+        *,
+        batch_size: int = 64,
+        failures: Failures | None = None,
+    ) -> Iterator[tuple[int, Completion]]:
+        """As ``generate``, each answer as soon as it is over: its request's index and its completion.
+
+        Raises:
+            UserError: as ``generate``, when the answer is asked for.
+        """
         if batch_size < 1:
             raise UserError(f"the batch size is {batch_size}", fix="give at least 1")
         settings = settings or Settings()
-        answers: dict[int, Completion] = {}
+        failed = {} if failures is None else failures
+        preparation = Preparation(self.model, self.prompts, failures)
         with _evaluating(self.model):
             generation = self._generation(settings)
-            keys = self._keys(requests, failures)
-            if progress is not None and len(keys) < len(requests):
-                progress(len(requests) - len(keys))
-            for window in windows(keys, batch_size * WINDOW):
-                sources = self._sources(requests, window, settings, {}, failures)
-                if progress is not None and len(sources) < len(window):
-                    progress(len(window) - len(sources))
-                for batch_answers in self._run(generation, window, sources, batch_size):
-                    answers |= batch_answers
-                    if progress is not None:
-                        progress(len(batch_answers))
-        nothing = Completion("", (), "failed")
-        return [answers.get(index, nothing) for index in range(len(requests))]
+            waiting = preparation.keys(requests)
+            given = set(waiting)
+            yield from ((index, FAILED) for index in range(len(requests)) if index not in given)
+            while waiting:
+                feed = preparation.feed(requests, dict(waiting), settings, batch_size)
+                try:
+                    for index, completion in self._run(generation, feed, batch_size):
+                        del waiting[index]
+                        yield index, completion
+                    lost = list(waiting)
+                except torch.OutOfMemoryError:
+                    lost = [index for index in waiting if index in failed]
+                    batch_size = _halved(batch_size)
+                for index in lost:
+                    del waiting[index]
+                    yield index, FAILED
+
+    def next_tokens(
+        self,
+        requests: Sequence[Request],
+        options: Sequence[Sequence[str]],
+        *,
+        batch_size: int = 64,
+        failures: Failures | None = None,
+    ) -> Iterator[tuple[int, Ranking | None]]:
+        """Let the next token decide between options: one pass, and nothing is generated.
+
+        An option is judged by the first token of what the template makes of it as an answer.
+
+        Args:
+            requests: in any order; those with the same images share features and prefix.
+            options: two answers or more for each request, whose first tokens differ.
+            batch_size: prompts that are read together.
+            failures: as for ``generate``.
+
+        Yields:
+            A request's index and its ranking, None where it failed; in any order.
+
+        Raises:
+            UserError: as ``generate``, or if two options of a request begin with the same token.
+        """
+        return self._rank(requests, options, 1, batch_size, failures)
+
+    def likelihoods(
+        self,
+        requests: Sequence[Request],
+        options: Sequence[Sequence[str]],
+        *,
+        batch_size: int = 64,
+        failures: Failures | None = None,
+    ) -> Iterator[tuple[int, Ranking | None]]:
+        """Rank options by the log-likelihood of all their tokens as the answer; as ``next_tokens``."""
+        return self._rank(requests, options, None, batch_size, failures)
+
+    def _rank(
+        self,
+        requests: Sequence[Request],
+        options: Sequence[Sequence[str]],
+        first: int | None,
+        batch_size: int,
+        failures: Failures | None,
+    ) -> Iterator[tuple[int, Ranking | None]]:
+        if batch_size < 1:
+            raise UserError(f"the batch size is {batch_size}", fix="give at least 1")
+        preparation = Preparation(self.model, self.prompts, failures)
+        with _evaluating(self.model):
+            waiting = preparation.keys(requests)
+            yield from ((index, None) for index in range(len(requests)) if index not in waiting)
+            while waiting:
+                try:
+                    for index, ranking in rank_options(
+                        preparation, self.words, requests, options, dict(waiting), first, batch_size
+                    ):
+                        del waiting[index]
+                        yield index, ranking
+                except torch.OutOfMemoryError:
+                    batch_size = _halved(batch_size)
 
     def stream(self, request: Request, settings: Settings | None = None) -> Iterator[str]:
         """Answer one request piece by piece; the pieces, joined, are the completion's text.
@@ -135,12 +223,13 @@ class Engine:
         """
         settings = settings or Settings()
         with _evaluating(self.model):
-            keys = self._keys([request], None)
-            sources = self._sources([request], keys, settings, self._features, None)
+            preparation = Preparation(self.model, self.prompts, None)
+            keys = preparation.keys([request])
+            sources = preparation.sources([request], keys, settings, self._features)
             for old in list(self._features)[: -max(FEATURES_KEPT, len(keys[0]))]:
                 del self._features[old]
             text = TextStream(self.stops)
-            for tokens in self._generation(settings).run(Batch(rows=[0]), [sources[0]]):
+            for tokens in self._generation(settings).run(trunks(sources, keys, 1), 1):
                 if piece := text.push(tokens[0].id):
                     yield piece
             if piece := text.finish():
@@ -151,101 +240,23 @@ class Engine:
             self.model,
             get_strategy(settings),
             self.stops,
-            dense_mask=self.window is None,
             words=self.words,
             logprobs=settings.logprobs,
         )
 
-    def _keys(self, requests: Sequence[Request], failures: Failures | None) -> Window:
-        """The image keys of all requests that ask something."""
-        known: dict[int, Hashable] = {}
-        keys: Window = {}
-        for index, request in enumerate(requests):
-            with _noting(failures, index):
-                self.prompts.check(request, _name(request, index))
-                found = image_keys(request, known)
-                if self.model.projector.reads_text:
-                    found = tuple(map(Instructed, found, self.prompts.instructions(request)))
-                keys[index] = found
-        return keys
-
-    def _sources(
-        self,
-        requests: Sequence[Request],
-        window: Window,
-        settings: Settings,
-        features: dict[Hashable, Tensor],
-        failures: Failures | None,
-    ) -> dict[int, Source]:
-        """Prompts and visual tokens of a window; ``features`` has or gets those of its images, by key."""
-        images: dict[Hashable, Image | Clip] = {}
-        lost: dict[Hashable, UserError] = {}
-        for index, keys in window.items():
-            for key, source in zip(keys, requests[index].images, strict=True):
-                if key not in features and key not in images and key not in lost:
-                    try:
-                        images[key] = open_image(source)
-                    except UserError as error:
-                        lost[key] = error
-                    if len(images) == IMAGES_A_CALL:
-                        self._encode(images, features)
-        self._encode(images, features)
-        sources: dict[int, Source] = {}
-        for index, keys in window.items():
-            with _noting(failures, index):
-                for key in keys:
-                    if key in lost:
-                        raise lost[key]
-                visual = [features[key] for key in keys]
-                prompt = self.prompts.encode(
-                    requests[index], [len(tokens) for tokens in visual], _name(requests[index], index)
-                )
-                room = settings.max_new_tokens
-                if self.context is not None:
-                    room = min(room, self.context - len(prompt))
-                sources[index] = Source(
-                    prompt, torch.cat(visual) if visual else None, room, _draws(settings, index, room)
-                )
-        return sources
-
-    def _encode(self, images: dict[Hashable, Image | Clip], features: dict[Hashable, Tensor]) -> None:
-        """Move images on to ``features``."""
-        if images:
-            read = [key.instruction for key in images if isinstance(key, Instructed)]
-            tokens = encode_images(self.model, list(images.values()), read or None)
-            features.update(zip(images, tokens, strict=True))
-            images.clear()
-
     def _run(
-        self, generation: Generation, window: Window, sources: dict[int, Source], batch_size: int
-    ) -> Iterator[dict[int, Completion]]:
-        """Completions of one window, batch by batch."""
-        indices = list(sources)
-        listed = [sources[index] for index in indices]
-        longest = max((len(source.ids) + source.limit for source in listed), default=0)
-        prompts = [Prompt(sources[index].ids, window[index]) for index in indices]
-        # A sliding window counts slots of the cache, so that padding inside a row would shift it.
-        uniform = self.window is not None and longest > self.window
-        for batch in plan(prompts, batch_size, uniform=uniform):
-            tokens = _attempt(generation, batch, listed)
-            if tokens is not None:
-                yield {
-                    indices[prompt]: self._completion(row, listed[prompt])
-                    for prompt, row in zip(batch.rows, tokens, strict=True)
-                }
-                continue
-            if len(batch.rows) == 1:
-                raise UserError(
-                    f"the GPU has too little memory for a prompt of {len(listed[batch.rows[0]].ids)} tokens",
-                    f"request {indices[batch.rows[0]]}",
-                    "use a smaller model or a shorter prompt",
-                )
-            half = (len(batch.rows) + 1) // 2
-            log.warning("out of GPU memory with %d rows at once, trying %d", len(batch.rows), half)
-            part = {indices[prompt]: listed[prompt] for prompt in batch.rows}
-            yield from self._run(generation, window, part, half)
+        self, generation: Generation, feed: Iterator[Trunk], capacity: int
+    ) -> Iterator[tuple[int, Completion]]:
+        """Completions as they are over."""
+        lengths: dict[int, int] = {}
+        collected: dict[int, list[Token]] = {}
+        for tokens in generation.run(_noted(feed, lengths), capacity):
+            for token in tokens:
+                collected.setdefault(token.index, []).append(token)
+                if token.last:
+                    yield token.index, self._completion(collected.pop(token.index), lengths[token.index])
 
-    def _completion(self, tokens: list[Token], source: Source) -> Completion:
+    def _completion(self, tokens: list[Token], prompt_tokens: int) -> Completion:
         ids = [token.id for token in tokens]
         scores = [token.logprob for token in tokens if token.logprob is not None]
         return Completion(
@@ -253,21 +264,28 @@ class Engine:
             ids=tuple(ids),
             stopped="stop" if self.stops.ended(ids) else "length",
             logprobs=tuple(scores) if scores else None,
-            prompt_tokens=len(source.ids),
+            prompt_tokens=prompt_tokens,
         )
 
 
-def _attempt(generation: Generation, batch: Batch, sources: Sequence[Source]) -> list[list[Token]] | None:
-    """Tokens of each row of a batch, or None where the GPU's memory does not suffice for it."""
-    collected: list[list[Token]] = [[] for _ in batch.rows]
-    try:
-        for tokens in generation.run(batch, sources):
-            for token in tokens:
-                collected[token.row].append(token)
-    except torch.OutOfMemoryError:
-        torch.cuda.empty_cache()
-        return None
-    return collected
+def _noted(feed: Iterator[Trunk], lengths: dict[int, int]) -> Iterator[Trunk]:
+    """The feed, with the lengths of its prompts noted by index."""
+    for trunk in feed:
+        lengths.update((source.index, len(source.ids)) for source in trunk.sources)
+        yield trunk
+
+
+def _halved(batch_size: int) -> int:
+    """What to try where the GPU's memory did not suffice."""
+    torch.cuda.empty_cache()
+    if batch_size == 1:
+        raise UserError(
+            "the GPU has too little memory for a single one of these prompts",
+            fix="use a smaller model or a shorter prompt",
+        )
+    half = (batch_size + 1) // 2
+    log.warning("out of GPU memory with %d rows at once, trying %d", batch_size, half)
+    return half
 
 
 def _move(model: torch.nn.Module, device: torch.device | str) -> None:
@@ -277,30 +295,6 @@ def _move(model: torch.nn.Module, device: torch.device | str) -> None:
         reason = str(error).splitlines()[0]
         raise UserError(f"the device cannot be used: {reason}", str(device), "use cpu") from error
     model.to(device)
-
-
-def _draws(settings: Settings, index: int, count: int) -> Tensor | None:
-    """Random numbers of the request at ``index``, the same whatever is generated beside it."""
-    if settings.temperature == 0:
-        return None
-    # Neighbouring seeds and neighbouring requests must not share a sequence.
-    generator = torch.Generator().manual_seed(settings.seed * 1_000_003 + index)
-    return torch.rand(count, generator=generator)
-
-
-def _name(request: Request, index: int) -> str:
-    return request.id or f"request {index}"
-
-
-@contextmanager
-def _noting(failures: Failures | None, index: int) -> Iterator[None]:
-    """Keep a request's error in ``failures``, where that is given."""
-    try:
-        yield
-    except UserError as error:
-        if failures is None:
-            raise
-        failures[index] = error
 
 
 @contextmanager
@@ -315,4 +309,4 @@ def _evaluating(model: torch.nn.Module) -> Iterator[None]:
             module.training = True
 
 
-__all__ = ["Clip", "Completion", "Engine", "ImageSource", "Request", "Settings"]
+__all__ = ["Clip", "Completion", "Engine", "ImageSource", "Ranking", "Request", "Settings"]

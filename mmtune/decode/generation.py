@@ -1,58 +1,100 @@
-"""The decoding loop: one batch of the plan through prefill and token-by-token generation."""
+"""The decoding loop: prompts enter as rows become free, and every row takes its next token at every step."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from mmtune.batch import IMAGE_TOKEN_ID
-from mmtune.decode.cache import Rows
-from mmtune.decode.growing import SPARE
-from mmtune.decode.plan import Batch
+from mmtune.decode.reading import Read, Reader, Source, Trunk
 from mmtune.decode.stops import StopRule
 from mmtune.decode.strategies import Step, Strategy
 
 DROP_BELOW = 0.75
-"""Finished rows leave the batch once less than this share of its rows is still being generated."""
+"""Finished rows leave those they were read with once less than this share of them is being generated."""
 
+ENTER_BELOW = 0.75
+"""New prompts enter once less than this share of the room is taken, so that they enter some at a time."""
 
-@dataclass(frozen=True)
-class Source:
-    """A prompt as the loop reads it."""
-
-    ids: list[int]
-    visual: Tensor | None
-    """(visual tokens, width) of all its images, in order."""
-    limit: int
-    """Tokens that may be generated."""
-    draws: Tensor | None
-    """(limit,) random numbers in [0, 1), for strategies that sample."""
+TOKENS_A_READING = 16384
+"""Positions of prompts that are read in one pass; a single prompt may be longer."""
 
 
 @dataclass(frozen=True)
 class Token:
     """One generated token."""
 
-    row: int
-    """Row of the batch."""
+    index: int
+    """The request that it belongs to."""
     id: int
     logprob: float | None
     last: bool
-    """Whether the row is over with it."""
+    """Whether the answer is over with it."""
+
+
+class _Live:
+    """Rows that were read together, with what has been generated in them."""
+
+    def __init__(self, read: Read, logits: Tensor) -> None:
+        self.read = read
+        self.logits = logits
+        """(rows, vocabulary) of the next token."""
+        self.chosen = logits
+        """(rows,) the token that was chosen last, once there is one."""
+        self.generated: list[list[int]] = [[] for _ in read.sources]
+        self.over = [False] * len(read.sources)
+
+    @property
+    def going(self) -> int:
+        """Rows whose answer is not over."""
+        return self.over.count(False)
+
+    def drop(self) -> None:
+        """Leave out finished rows, where there are many."""
+        kept = [row for row, over in enumerate(self.over) if not over]
+        if not kept or len(kept) >= DROP_BELOW * len(self.over):
+            return
+        self.read.rows.keep(kept)
+        self.read.sources = [self.read.sources[row] for row in kept]
+        self.generated = [self.generated[row] for row in kept]
+        self.over = [False] * len(kept)
+        self.chosen = self.chosen[torch.tensor(kept, device=self.chosen.device)]
+
+
+class _Entry:
+    """Prompts that wait for room."""
+
+    def __init__(self, feed: Iterator[Trunk], capacity: int) -> None:
+        self._feed = feed
+        self._capacity = capacity
+        self._next = next(feed, None)
+
+    def take(self, going: int) -> list[Trunk]:
+        """What enters beside ``going`` rows; nothing while there is too little room."""
+        taken: list[Trunk] = []
+        tokens = 0
+        if going > ENTER_BELOW * self._capacity:
+            return taken
+        while self._next is not None:
+            going += len(self._next.sources)
+            tokens += self._next.tokens
+            if going > self._capacity or (taken and tokens > TOKENS_A_READING):
+                break
+            taken.append(self._next)
+            self._next = next(self._feed, None)
+        return taken
 
 
 class Generation:
-    """Generates for batches with one model and one way of choosing tokens.
+    """Generates with one model and one way of choosing tokens.
 
     Args:
         model: a ``VisionLanguageModel``.
         strategy: chooses the next tokens.
         stops: when an answer is over.
-        dense_mask: as in ``Rows.advance``.
         words: ids that the tokenizer has; what pads a vocabulary behind them is never chosen.
         logprobs: whether tokens carry their log-probability.
     """
@@ -63,115 +105,81 @@ class Generation:
         strategy: Strategy,
         stops: StopRule,
         *,
-        dense_mask: bool,
         words: int | None = None,
         logprobs: bool = False,
     ) -> None:
-        self.model = model
-        self.language = model.language
+        self.reader = Reader(model, words)
         self.strategy = strategy
         self.stops = stops
-        self.dense_mask = dense_mask
-        self.words = words
         self.logprobs = logprobs
-        self.device = self.language.get_input_embeddings().weight.device
 
     @torch.inference_mode()
-    def run(self, batch: Batch, sources: Sequence[Source]) -> Iterator[list[Token]]:
-        """Generate, one list of tokens (one for each row that is not over) a step.
+    def run(self, feed: Iterator[Trunk], capacity: int) -> Iterator[list[Token]]:
+        """Generate until the feed is empty and all answers are over.
 
         Args:
-            batch: rows and shared prefixes.
-            sources: the prompts that the batch refers to by index.
+            feed: prompts in the order in which they shall enter, none of more than ``capacity`` sources.
+            capacity: rows that are generated at the same time.
+
+        Yields:
+            The new tokens of a step, one for each of its rows that was not over.
         """
-        rows, logits = self._prefill(batch, sources)
-        prompts = [sources[index] for index in batch.rows]
-        generated: list[list[int]] = [[] for _ in prompts]
-        live = list(range(len(prompts)))  # the prompt of each row that is still in the cache
-        over = [False] * len(prompts)
-        draws = _stack_draws(prompts, self.device)
-        for step in range(max(prompt.limit for prompt in prompts)):
-            now = torch.zeros(len(live), device=self.device) if draws is None else draws[live, step]
-            logits = logits[:, : self.words]
-            chosen = self.strategy.choose(Step(logits, now, [generated[place] for place in live]))
-            scores = self._scores(logits, chosen)
-            tokens = []
-            for place, token, score in zip(live, chosen.tolist(), scores, strict=True):
-                if over[place]:
-                    continue
-                generated[place].append(token)
-                over[place] = (
-                    self.stops.ended(generated[place]) or len(generated[place]) == prompts[place].limit
-                )
-                tokens.append(Token(place, token, score, over[place]))
-            yield tokens
-            kept = [row for row, place in enumerate(live) if not over[place]]
-            if not kept:
+        entry = _Entry(feed, capacity)
+        live: list[_Live] = []
+        while True:
+            if trunks := entry.take(sum(one.going for one in live)):
+                stepped = [_Live(read, logits) for read, logits in self.reader.read(trunks)]
+                live = live + stepped
+            elif live:
+                stepped = live
+                self._follow(live)
+            else:
                 return
-            if len(kept) < DROP_BELOW * len(live):
-                index = torch.tensor(kept, device=self.device)
-                rows.keep(index)
-                chosen = chosen[index]
-                live = [live[row] for row in kept]
-            embeddings = self.model.embed(chosen).unsqueeze(1)
-            real = torch.ones(len(live), 1, dtype=torch.bool, device=self.device)
-            logits = rows.advance(self.language, embeddings, real, dense_mask=self.dense_mask)
+            tokens = self._choose(stepped)
+            live = [one for one in live if one.going]
+            for one in live:
+                one.drop()
+            yield tokens
+
+    def _follow(self, live: list[_Live]) -> None:
+        """Read the token that was chosen last in every row."""
+        chosen = [one.chosen for one in live]
+        logits = self.reader.follow([one.read for one in live], torch.cat(chosen))
+        for one, part in zip(live, logits.split([len(each) for each in chosen]), strict=True):
+            one.logits = part
+
+    def _choose(self, live: list[_Live]) -> list[Token]:
+        """The next token of every row that is not over."""
+        logits = torch.cat([one.logits for one in live])
+        sources = [source for one in live for source in one.read.sources]
+        generated = [ids for one in live for ids in one.generated]
+        chosen = self.strategy.choose(Step(logits, _draws(sources, generated, logits), generated))
+        scores = self._scores(logits, chosen)
+        for one, part in zip(live, chosen.split([len(one.over) for one in live]), strict=True):
+            one.chosen = part
+        tokens = []
+        places = [(one, row) for one in live for row in range(len(one.over))]
+        for (one, row), token, score in zip(places, chosen.tolist(), scores, strict=True):
+            if one.over[row]:
+                continue
+            ids, source = one.generated[row], one.read.sources[row]
+            ids.append(token)
+            one.over[row] = self.stops.ended(ids) or len(ids) == source.limit
+            tokens.append(Token(source.index, token, score, one.over[row]))
+        return tokens
 
     def _scores(self, logits: Tensor, chosen: Tensor) -> list[Any]:
         if not self.logprobs:
             return [None] * len(chosen)
         return torch.log_softmax(logits, dim=-1).gather(-1, chosen.unsqueeze(-1)).squeeze(-1).tolist()
 
-    def _prefill(self, batch: Batch, sources: Sequence[Source]) -> tuple[Rows, Tensor]:
-        """Read the prompts: each distinct prefix once, then what is left of every row."""
-        rest = [
-            (sources[index], batch.start(row), len(sources[index].ids))
-            for row, index in enumerate(batch.rows)
-        ]
-        if batch.owners:
-            starts = [
-                (sources[owner], 0, length)
-                for owner, length in zip(batch.owners, batch.prefix_lengths, strict=True)
-            ]
-            prefixes = Rows.empty(len(starts), self.device)
-            prefixes.advance(self.language, *self._embed(starts), dense_mask=self.dense_mask)
-            room = max(end - start for _, start, end in rest) + SPARE
-            rows = prefixes.copied(torch.tensor(batch.prefix_of_row, device=self.device), room)
-        else:
-            rows = Rows.empty(len(batch.rows), self.device)
-        return rows, rows.advance(self.language, *self._embed(rest), dense_mask=self.dense_mask)
 
-    def _embed(self, spans: Sequence[tuple[Source, int, int]]) -> tuple[Tensor, Tensor]:
-        """Embeddings of parts of prompts, padded on the left.
-
-        Args:
-            spans: (prompt, first position, end).
-
-        Returns:
-            (rows, longest, width) and the (rows, longest) bool mask of what is no padding.
-        """
-        longest = max(end - start for _, start, end in spans)
-        flat: list[int] = []
-        lengths = []
-        visual = []
-        for source, start, end in spans:
-            part = source.ids[start:end]
-            flat += [0] * (longest - len(part)) + part
-            lengths.append(len(part))
-            inside = part.count(IMAGE_TOKEN_ID)
-            if inside and source.visual is not None:
-                before = source.ids[:start].count(IMAGE_TOKEN_ID)
-                visual.append(source.visual[before : before + inside])
-        ids = torch.tensor(flat, device=self.device)
-        embeddings = self.model.embed(ids, visual_tokens=visual).view(len(spans), longest, -1)
-        places = torch.arange(longest, device=self.device)
-        real = places >= longest - torch.tensor(lengths, device=self.device).unsqueeze(1)
-        return embeddings, real
-
-
-def _stack_draws(prompts: Sequence[Source], device: torch.device) -> Tensor | None:
-    """(prompts, longest limit) random numbers, or None where the strategy draws none."""
-    rows = [prompt.draws for prompt in prompts if prompt.draws is not None]
-    if len(rows) < len(prompts):
-        return None
-    return torch.nn.utils.rnn.pad_sequence(rows, batch_first=True).to(device)
+def _draws(sources: list[Source], generated: list[list[int]], like: Tensor) -> Tensor:
+    """(rows,) each row's own random number for its next token; zeros where nothing is drawn."""
+    if not any(source.draws for source in sources):
+        return like.new_zeros(len(sources))
+    now = [
+        source.draws[min(len(ids), source.limit - 1)] if source.draws else 0.0
+        for source, ids in zip(sources, generated, strict=True)
+    ]
+    return torch.tensor(now, device=like.device)

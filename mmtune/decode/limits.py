@@ -15,21 +15,16 @@ def eos_ids(language: Any) -> list[int]:
     return [ids] if isinstance(ids, int) else list(ids)
 
 
-def sliding_window(text_config: Any) -> int | None:
-    """Tokens that the model's narrowest attention sees; None if all see everything.
+def check_layers(text_config: Any) -> None:
+    """Refuse a model whose memory is not one of keys and values for each token.
 
     Raises:
-        UserError: for a model whose memory is not a cache of keys and values.
+        UserError: for layers of any other kind than full or sliding-window attention.
     """
     kinds = set(getattr(text_config, "layer_types", None) or ())
-    strange = kinds - {"full_attention", "sliding_attention"}
-    if strange:
+    if strange := kinds - {"full_attention", "sliding_attention"}:
         raise UserError(
             f"the language model has layers of the kind {', '.join(sorted(strange))}, "
             "which cannot be decoded in batches",
             fix="use a model with full or sliding-window attention",
         )
-    window = getattr(text_config, "sliding_window", None)
-    if window is None or (kinds and "sliding_attention" not in kinds):
-        return None
-    return int(window)

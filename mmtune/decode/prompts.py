@@ -49,6 +49,18 @@ class PromptEncoder:
 
         return [tuple(ids) for ids in instruction_ids(request.turns, self.tokenizer)]
 
+    def option(self, request: Request, text: str) -> list[int]:
+        """Ids of ``text`` as the answer to a request, as training would have them, without what ends it."""
+        from mmtune.records import Turn
+        from mmtune.templates.segments import TextSegment, encode
+
+        turns = (*request.turns, Turn("assistant", text))
+        question = self.template.render(request.turns, generate=True)
+        answer = self.template.render(turns)
+        while len(answer) > len(question) and isinstance(answer[-1], TextSegment) and answer[-1].control:
+            answer.pop()
+        return encode(answer, self.tokenizer).ids[len(encode(question, self.tokenizer).ids) :]
+
     def encode(self, request: Request, token_counts: Sequence[int], name: str) -> list[int]:
         """Ids of one request, with each image at its full number of positions.
 

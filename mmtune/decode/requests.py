@@ -35,6 +35,8 @@ class Request:
     common prefix. Without keys images are compared by content, functions by identity."""
     id: str = ""
     """For messages only."""
+    max_new_tokens: int | None = None
+    """Longest answer to this request, where it is shorter than what the settings allow."""
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,14 @@
 """Attention that cannot cross the documents of a packed row, for any language model of transformers.
 
 Registered with transformers under ``ATTENTION``. A call that carries ``document_lengths`` runs a kernel of
-``mmtune.models.kernels`` over the flat row and never sees a mask of tokens x tokens; any other call (decoding
-with a key-value cache, left-padded prompts) is transformers' own ``sdpa``.
+``mmtune.models.kernels`` over the flat row and never sees a mask of tokens x tokens. One that carries
+``decode_step`` hands its tokens to that, which keeps keys and values itself (``mmtune.decode.rows``). Any
+other call (transformers' own ``generate``, left-padded prompts) is transformers' own ``sdpa``.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +22,24 @@ ATTENTION = "mmtune_packed"
 
 _REFUSED = ("s_aux", "position_bias", "indexer")
 """Changes to the scores that no kernel here makes; a model that asks for one must not train without it."""
+
+
+class DecodeStep(Protocol):
+    """Attention over tokens whose keys and values are kept between calls."""
+
+    def attend(
+        self,
+        module: nn.Module,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        *,
+        scale: float | None,
+        window: int | None,
+        softcap: float | None,
+    ) -> Tensor:
+        """One layer's attention, (tokens, heads, head width) each."""
+        ...
 
 
 def register() -> None:
@@ -40,10 +59,23 @@ def packed_arguments(lengths: tuple[int, ...], kernel: str, device: torch.device
         kernel: a key of ``KERNELS``.
         device: where the model is.
     """
+    return {"attention_mask": _no_mask(device), "document_lengths": lengths, "packed_kernel": kernel}
+
+
+def decoding_arguments(step: DecodeStep, device: torch.device) -> dict[str, Any]:
+    """Keyword arguments for a language model's forward over one packed row of a decoding step.
+
+    Args:
+        step: what attends, and keeps keys and values.
+        device: where the model is.
+    """
+    return {"attention_mask": _no_mask(device), "decode_step": step}
+
+
+def _no_mask(device: torch.device) -> Tensor:
     # A mask of four dimensions is taken as ready by transformers, so that none is built. Nobody reads this
     # one: it has no element, which unmasks a model that drops keyword arguments on the way.
-    empty_mask = torch.empty(1, 1, 0, 0, dtype=torch.bool, device=device)
-    return {"attention_mask": empty_mask, "document_lengths": lengths, "packed_kernel": kernel}
+    return torch.empty(1, 1, 0, 0, dtype=torch.bool, device=device)
 
 
 def packed_attention(
@@ -58,6 +90,7 @@ def packed_attention(
     softcap: float | None = None,
     document_lengths: tuple[int, ...] | None = None,
     packed_kernel: str = "sdpa",
+    decode_step: DecodeStep | None = None,
     **kwargs: Any,
 ) -> tuple[Tensor, None]:
     """One layer's attention, as transformers' attention interface calls it.
@@ -74,6 +107,7 @@ def packed_attention(
         softcap: bound that scores approach, as in Gemma 2; None is none.
         document_lengths: tokens of each document of one packed row; None for ordinary rows.
         packed_kernel: a key of ``KERNELS``.
+        decode_step: attends in place of a kernel, where answers are generated.
 
     Returns:
         (rows, tokens, heads, head width) and no weights.
@@ -88,6 +122,10 @@ def packed_attention(
                 type(module).__name__,
                 "choose another language model",
             )
+    if decode_step is not None:
+        states = (x[0].transpose(0, 1) for x in (query, key, value))
+        out = decode_step.attend(module, *states, scale=scaling, window=sliding_window, softcap=softcap)
+        return out.unsqueeze(0), None
     if document_lengths is None:
         if attention_mask is not None and attention_mask.numel() == 0:
             raise UserError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,7 @@ def test_greedy_is_transformers_greedy(engine: Engine, questions: list[Request])
     assert len(set(expected)) > len(expected) // 2, "the answers are too alike to compare anything"
 
 
-@pytest.mark.parametrize("batch_size", [1, 3, 7])
+@pytest.mark.parametrize("batch_size", [1, 7, 32])
 def test_greedy_depends_on_neither_batch_nor_order(
     engine: Engine, questions: list[Request], batch_size: int
 ) -> None:
@@ -75,12 +76,79 @@ def test_rows_that_end_early_leave_the_others_alone(make_bundle: Any, questions:
 def test_a_sliding_window_is_exact(make_bundle: Any) -> None:
     """Padding must not shift the window: prompts here are far longer than the 16 tokens that a layer sees."""
     engine = Engine(make_bundle("qwen2", use_sliding_window=True, sliding_window=16, max_window_layers=1))
-    assert engine.window == 16
     image = photo(1)
     texts = ("Is it 7?", "Is there a red circle?", "How many?", "Is it 5?", "What does the word on it read?")
     requests = [ask(text, image) for text in texts] + [ask(text) for text in texts]
     answers = engine.generate(requests, Settings(max_new_tokens=LENGTH))
     assert [answer.ids for answer in answers] == [reference(engine, request, LENGTH) for request in requests]
+
+
+def test_rows_enter_as_others_end(make_bundle: Any, questions: list[Request]) -> None:
+    """Answers of different lengths in few rows: some prompts are read while others are being answered."""
+    engine = Engine(make_bundle("llama"))
+    engine.stops.ids = frozenset(range(0, 488, 5))
+    expected = engine.generate(questions, Settings(max_new_tokens=30), batch_size=64)
+    steps: list[int] = []
+    hook = engine.model.language.register_forward_pre_hook(
+        lambda module, args, kwargs: steps.append(kwargs["inputs_embeds"].shape[1]), with_kwargs=True
+    )
+    ended = []
+    try:
+        for index, answer in engine.answers(questions, Settings(max_new_tokens=30), batch_size=5):
+            assert answer.ids == expected[index].ids
+            ended.append((len(steps), index))
+    finally:
+        hook.remove()
+    reading = [place for place, tokens in enumerate(steps) if tokens > 5]
+    assert len(reading) > 2 and reading[-1] > reading[1] + 1, "prompts enter later, too"
+    assert len({step for step, _ in ended}) > 4, "an answer is given as soon as it is over"
+    own = [replace(question, max_new_tokens=2 + place % 3) for place, question in enumerate(questions)]
+    short = engine.generate(own, Settings(max_new_tokens=30))
+    assert [a.ids for a in short] == [e.ids[: 2 + place % 3] for place, e in enumerate(expected)]
+
+
+def test_options_are_ranked_as_the_whole_text_is(engine: Engine, questions: list[Request]) -> None:
+    options = [("Yes", "No", "a red circle"), ("two", "three", "Yes. No.", "Yes.")]
+    wanted = [options[place % 2] for place in range(len(questions))]
+    found = dict(engine.likelihoods(questions, wanted, batch_size=5))
+    assert sorted(found) == list(range(len(questions)))
+    for place, question in enumerate(questions):
+        scores = [reference_score(engine, question, option) for option in wanted[place]]
+        assert found[place].logprobs == pytest.approx([sum(score) for score in scores], abs=1e-3)
+        assert found[place].tokens == tuple(map(len, scores))
+        assert found[place].best == max(range(len(scores)), key=lambda one: sum(scores[one]))
+    first = dict(engine.next_tokens(questions, [("Yes", "No")] * len(questions)))
+    for place, question in enumerate(questions):
+        scores = [reference_score(engine, question, option)[0] for option in ("Yes", "No")]
+        assert first[place].logprobs == pytest.approx(scores, abs=1e-3)
+
+
+def test_options_that_begin_alike_cannot_be_told_apart_by_one_token(llama: Engine) -> None:
+    failures: dict[int, UserError] = {}
+    requests = [ask("a", photo(1)), Request((), ()), ask("b", photo(1))]
+    options = [("Yes", "No"), ("Yes", "No"), ("a red circle", "a red cup")]
+    with pytest.raises(UserError, match="by their first token"):
+        list(llama.next_tokens(requests, options, failures=failures))
+    found = dict(llama.likelihoods(requests, options, failures=failures))
+    assert found[1] is None and found[0] is not None and found[2] is not None
+    assert list(failures) == [1]
+
+
+def reference_score(engine: Engine, request: Request, option: str) -> list[float]:
+    """Log-probability of each token of an answer, with the whole text through the model at once."""
+    model = engine.model
+    visual = encode_images(model, list(request.images)) if request.images else []
+    template = engine.prompts.template
+    ids = expand(
+        encode(template.render(request.turns, generate=True), engine.tokenizer), [len(v) for v in visual]
+    ).ids
+    answer = engine.prompts.option(request, option)
+    assert engine.tokenizer.decode(answer).strip() == option
+    with torch.inference_mode():
+        embeddings = model.embed(torch.tensor([*ids, *answer]), visual_tokens=visual).unsqueeze(0)
+        logits = model.language(inputs_embeds=embeddings, use_cache=False).logits[0]
+    scores = torch.log_softmax(logits[:, : engine.words].float(), dim=-1)
+    return [float(scores[len(ids) + place - 1, token]) for place, token in enumerate(answer)]
 
 
 def test_shared_images_are_encoded_once(llama: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -210,20 +278,20 @@ def test_no_batch_and_no_such_device_are_one_clear_sentence(llama: Engine) -> No
 
 
 def test_too_little_memory_halves_the_batch(llama: Engine, questions: list[Request]) -> None:
-    """A language model that has room for three rows only, as a GPU would say it."""
+    """A language model that has room for one prompt only, as a GPU would say it."""
     expected = llama.generate(questions, Settings(LENGTH))
-    rows: list[int] = []
+    tokens: list[int] = []
 
     def crowded(module: Any, args: Any, kwargs: Any) -> None:
-        rows.append(len(kwargs["inputs_embeds"]))
-        if rows[-1] > limit:
+        tokens.append(kwargs["inputs_embeds"].shape[1])
+        if tokens[-1] > limit:
             raise torch.OutOfMemoryError("CUDA out of memory")
 
     hook = llama.model.language.register_forward_pre_hook(crowded, with_kwargs=True)
     try:
-        limit = 3
+        limit = max(answer.prompt_tokens for answer in expected)
         assert llama.generate(questions, Settings(LENGTH)) == expected
-        assert max(rows) > 3
+        assert max(tokens) > limit
         limit = 0
         with pytest.raises(UserError, match="too little memory"):
             llama.generate(questions, Settings(LENGTH))

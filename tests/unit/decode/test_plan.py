@@ -12,51 +12,39 @@ prompts = st.lists(
         Prompt,
         st.lists(st.integers(0, 2), min_size=1, max_size=40),
         st.sampled_from([(), ("a",), ("b",), ("a", "b")]),
+        st.just(1),
     ),
     max_size=30,
 )
 
 
 @settings(max_examples=150, deadline=None, derandomize=True)
-@given(prompts, st.integers(1, 9), st.booleans())
-def test_each_prompt_runs_once_behind_its_own_prefix(
-    prompts: list[Prompt], batch_size: int, uniform: bool
-) -> None:
-    batches = plan(prompts, batch_size, uniform=uniform)
-    assert sorted(row for batch in batches for row in batch.rows) == list(range(len(prompts)))
-    for batch in batches:
-        assert 0 < len(batch.rows) <= batch_size
-        assert len(batch.prefix_of_row) in (0, len(batch.rows))
-        for row, index in enumerate(batch.rows):
-            start = batch.start(row)
-            assert start < len(prompts[index].ids), "a token is left whose logits choose the next"
-            if batch.owners:
-                owner = batch.owners[batch.prefix_of_row[row]]
-                assert prompts[owner].ids[:start] == prompts[index].ids[:start]
-                assert prompts[owner].keys == prompts[index].keys
-        if uniform:
-            assert (
-                len({len(prompts[index].ids) - batch.start(row) for row, index in enumerate(batch.rows)}) == 1
-            )
-            assert len(set(batch.prefix_lengths)) <= 1
+@given(prompts, st.integers(1, 9))
+def test_each_prompt_is_read_once_behind_its_own_prefix(prompts: list[Prompt], batch_size: int) -> None:
+    groups = plan(prompts, batch_size)
+    assert sorted(member for group in groups for member in group.members) == list(range(len(prompts)))
+    for group in groups:
+        assert 0 < len(group.members) <= batch_size
+        first = prompts[group.members[0]]
+        for member in group.members:
+            assert prompts[member].ids[: group.prefix] == first.ids[: group.prefix]
+            assert prompts[member].keys == first.keys
+            left = len(prompts[member].ids) - group.prefix
+            assert left >= prompts[member].tail, "tokens whose logits are wanted are in the branch"
+    longest = [max(len(prompts[member].ids) for member in group.members) for group in groups]
+    assert longest == sorted(longest, reverse=True)
 
 
 def test_questions_about_one_image_share_its_prefix() -> None:
     image = [-200] * 30
     about = [Prompt([1, *image, question, 7], (name,)) for name in "ab" for question in range(3)]
-    (batch,) = plan([*about], 64)
-    assert batch.prefix_lengths == [31, 31]
-    assert len(batch.rows) == 6
+    assert [(len(group.members), group.prefix) for group in plan([*about], 64)] == [(3, 31)] * 2
+    # A group that does not fit is cut into even parts.
+    assert [len(group.members) for group in plan([*about, *about], 4)] == [3, 3, 3, 3]
 
 
 def test_a_prefix_that_saves_nothing_is_not_shared() -> None:
-    assert all(not batch.owners for batch in plan([Prompt([1, 2, 3]), Prompt([1, 2, 4])], 8))
-
-
-def test_rows_of_like_length_run_together() -> None:
-    lengths = [3, 90, 4, 91, 5, 92]
-    batches = plan([Prompt([n] * length, (n,)) for n, length in enumerate(lengths)], 3)
-    assert [sorted(lengths[row] for row in batch.rows) for batch in batches] == [[3, 4, 5], [90, 91, 92]]
+    assert all(not group.prefix for group in plan([Prompt([1, 2, 3]), Prompt([1, 2, 4])], 8))
 
 
 @settings(max_examples=100, deadline=None, derandomize=True)
