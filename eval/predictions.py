@@ -1,16 +1,22 @@
-"""The answers of a run: written a row at a time as they come, and kept as counts for the scores."""
+"""The answers of a run: written a row at a time as they come, and kept as counts for the scores.
+
+When all are there, the file is written once more in the order of the items, so that it depends neither on
+the order in which answers came nor on how often the run was killed on the way.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
 from eval.asking import Waiting
+from eval.backends.base import Answer
 from eval.scoring import Scored
-from eval.tasks import Task
+from eval.tasks import Item, Task
 
 
 class Predictions:
@@ -20,10 +26,17 @@ class Predictions:
     Args:
         path: the file; it is written anew.
         tasks: name → task, for the scores.
+        items: of each task, in the order of the benchmark.
     """
 
-    def __init__(self, path: Path, tasks: Mapping[str, Task]) -> None:
+    def __init__(self, path: Path, tasks: Mapping[str, Task], items: Mapping[str, Sequence[Item]]) -> None:
         self._path = path
+        self._order = {
+            (name, item.id): (place, number)
+            for place, name in enumerate(tasks)
+            for number, item in enumerate(items[name])
+        }
+        self._rows: list[tuple[tuple[int, int, bool], str]] = []
         self._tasks = tasks
         self._seen: dict[str, list[Scored]] = {name: [] for name in tasks}
         self._unseen: dict[str, list[Scored]] = {name: [] for name in tasks}
@@ -40,19 +53,36 @@ class Predictions:
     ) -> None:
         if self._file is not None:
             self._file.close()
+        if error is None:
+            self._sort()
 
-    def add(self, waiting: Waiting, text: str, stopped: str) -> None:
+    def _sort(self) -> None:
+        """Write all rows again, in the order of the items, and put the scored ones in that order too."""
+        self._rows.sort(key=lambda row: row[0])
+        part = self._path.with_name(self._path.name + ".part")
+        part.write_text("".join(line for _, line in self._rows), encoding="utf-8")
+        os.replace(part, self._path)
+        for scored in (self._seen, self._unseen):
+            for name, found in scored.items():
+                found.sort(key=lambda one, name=name: self._order[name, one.item.id])  # type: ignore[misc]
+        for name, texts in self._texts.items():
+            self._texts[name] = dict(sorted(texts.items(), key=lambda pair: self._order[name, pair[0]]))
+
+    def add(self, waiting: Waiting, answer: Answer) -> None:
         """Score an answer for one of those who waited for it, and write its row."""
+        text = answer.text
         task = self._tasks[waiting.task]
         counts = task.score(text, waiting.item)
         (self._unseen if waiting.blind else self._seen)[waiting.task].append(Scored(waiting.item, counts))
         if not waiting.blind:
             self._texts[waiting.task][waiting.item.id] = text
+        chosen = {} if answer.logprobs is None else {"logprobs": list(answer.logprobs)}
         self._write(
             waiting,
             {
                 "prediction": text,
-                "stopped": stopped,
+                "stopped": answer.stopped,
+                **chosen,
                 "truth": task.truth_text(waiting.item),
                 "right": task.right(counts),
                 "counts": counts,
@@ -93,5 +123,7 @@ class Predictions:
             "question": waiting.item.question,
             **outcome,
         }
-        self._file.write(json.dumps(row, ensure_ascii=False) + "\n")
+        line = json.dumps(row, ensure_ascii=False) + "\n"
+        self._rows.append(((*self._order[waiting.task, waiting.item.id], waiting.blind), line))
+        self._file.write(line)
         self._file.flush()

@@ -1,7 +1,8 @@
 """Run benchmarks: ask everything in batches, keep every answer as it comes, score with intervals.
 
-A run's folder holds ``predictions.jsonl`` (a row an answer, written as answers come), ``metrics.json``, and
-in ``answers/`` the files that the benchmarks' own servers and scripts take.
+A run's folder holds ``answered.jsonl`` (what the model said, for a later run to go on from),
+``predictions.jsonl`` (a row an answer with its score, written as answers come), ``metrics.json``, and in
+``answers/`` the files that the benchmarks' own servers and scripts take.
 """
 
 from __future__ import annotations
@@ -9,18 +10,23 @@ from __future__ import annotations
 import logging
 import random
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from eval.asking import Ask, Waiting, chunks, plan_asks, request
+from eval.asking import Ask, How, Waiting, plan_asks
+from eval.backends import Backend, Opening, open_backend
+from eval.backends.checkpoint import Checkpoint
+from eval.collecting import collect
 from eval.environment import hardware, versions
 from eval.predictions import Predictions
 from eval.scoring import Sampling, breakdowns, pope_mean, score_table, whole_table, with_joint
+from eval.sharing import Peers
 from eval.tasks import Item, Task, TaskConfig, build_tasks
 from eval.tasks.official_files import write_json
 from mmtune.errors import UserError
-from mmtune.progress import Progress
 
 if TYPE_CHECKING:
     from mmtune.decode.engine import Engine
@@ -30,14 +36,12 @@ log = logging.getLogger(__name__)
 Results = dict[str, Any]
 """The content of ``metrics.json``; see ``evaluate``."""
 
-_CHUNK_BATCHES = 4
-"""Batches of questions between two flushes of the predictions."""
 _FAILURES_LISTED = 20
 _FAILURES_LOGGED = 3
 
 
 def run(
-    checkpoint: str | Path,
+    model: str | Path,
     tasks: Sequence[TaskConfig],
     out: str | Path,
     *,
@@ -46,33 +50,41 @@ def run(
     resamples: int = 1000,
     seed: int = 0,
     device: str | None = None,
-) -> Results:
-    """Evaluate a checkpoint folder; as ``evaluate``, with the tasks given by their files.
+    how: How = "generate",
+    cache: bool = True,
+) -> Results | None:
+    """Evaluate a checkpoint folder or another model; as ``evaluate``, with the tasks given by their files.
 
-    The files are read before the model is loaded, so that a wrong path costs seconds.
+    The files are read before the model is loaded, so that a wrong path costs seconds. Under ``torchrun`` the
+    processes share the questions, and the first one scores.
+
+    Args:
+        model: as for ``eval.backends.open_backend``.
+        tasks: with their files.
+        out: the run's folder.
+        blind: as for ``evaluate``, and so all that is not told here.
+        batch_size: questions that are answered together.
+        resamples: draws of the bootstrap.
+        seed: of draws, blind shuffle and limits.
+        device: cpu, cuda, cuda:1 …; by default the GPU where there is one, each process its own.
+        how: how items with options are answered.
+        cache: whether answers that are known already are taken.
+
+    Returns:
+        The results; None in all processes but the first.
 
     Raises:
-        UserError: for a file or a checkpoint that cannot be used.
+        UserError: for a file or a model that cannot be used.
     """
     built = build_tasks(tasks)
     items = {name: task.load() for name, task in built.items()}
     for task in built.values():
         if not task.images.is_dir():
             raise UserError("There is no such image folder", str(task.images), "give it with images=FOLDER")
-    from mmtune.decode.engine import Engine
-
-    engine = Engine.from_checkpoint(checkpoint, device)
-    return evaluate(
-        engine,
-        built,
-        out,
-        items=items,
-        blind=blind,
-        batch_size=batch_size,
-        resamples=resamples,
-        seed=seed,
-        checkpoint=str(checkpoint),
-    )
+    peers = Peers.from_environment()
+    backend = open_backend(str(model), Opening(device or peers.device, batch_size))
+    plan = Plan(blind, batch_size, resamples, seed, how, cache)
+    return _evaluate(backend, built, items, Path(out), plan, str(model), peers)
 
 
 def evaluate(
@@ -86,11 +98,14 @@ def evaluate(
     resamples: int = 1000,
     seed: int = 0,
     checkpoint: str | None = None,
+    how: How = "generate",
+    cache: bool = True,
 ) -> Results:
     """Ask a model every question of the tasks and score the answers.
 
     Questions about one image stand together, so that it is opened and encoded once, for all tasks and for the
-    blind baseline. An item whose image or prompt cannot be used fails alone; the scores say n of N.
+    blind baseline. An item whose image or prompt cannot be used fails alone; the scores say n of N. Every
+    answer is written down at once; a run that was killed goes on where it was, in the same folder.
 
     Args:
         engine: the model.
@@ -102,30 +117,66 @@ def evaluate(
         resamples: draws of the bootstrap.
         seed: seed of the draws, of the blind shuffle and of ``limit``.
         checkpoint: what to call the model in the results.
+        how: how items with options are answered, where their task does not say it itself.
+        cache: whether answers that are in the folder already are taken, where weights, prompt, image and
+            settings are the same; False removes them.
 
     Returns:
         ``{"tasks": {name: {"n", "of", "complete", "primary", "metrics": {metric: {value, low, high, n,
         clusters}}, "blind": {metric: …}, "by": {breakdown: {kind: {"n", "metrics", "blind"}}}, …}},
         "summary", "timing", …}``, which is also written to ``metrics.json``.
     """
-    out = Path(out)
-    out.mkdir(parents=True, exist_ok=True)
     loaded = {name: list(items[name]) if items else task.load() for name, task in tasks.items()}
-    chosen = {name: _limited(loaded[name], task.config.limit, seed) for name, task in tasks.items()}
-    asks = plan_asks(tasks, chosen, blind, seed)
-    # A run that dies must not leave the metrics of an earlier one beside its own predictions.
-    (out / "metrics.json").unlink(missing_ok=True)
-    start = time.monotonic()
-    with Predictions(out / "predictions.jsonl", tasks) as kept:
-        _answer(engine, asks, batch_size, kept)
-    seconds = time.monotonic() - start
+    plan = Plan(blind, batch_size, resamples, seed, how, cache)
+    backend = Checkpoint(engine, batch_size)
+    results = _evaluate(backend, tasks, loaded, Path(out), plan, checkpoint, Peers())
+    if results is None:
+        raise RuntimeError("a process alone has the results")
+    return results
 
-    sampling = Sampling(resamples=resamples, seed=seed)
+
+@dataclass(frozen=True)
+class Plan:
+    """How a run is made; as the arguments of ``evaluate``."""
+
+    blind: bool
+    batch_size: int
+    resamples: int
+    seed: int
+    how: How
+    cache: bool
+
+
+def _evaluate(
+    backend: Backend,
+    tasks: Mapping[str, Task],
+    items: Mapping[str, Sequence[Item]],
+    out: Path,
+    plan: Plan,
+    checkpoint: str | None,
+    peers: Peers,
+) -> Results | None:
+    out.mkdir(parents=True, exist_ok=True)
+    chosen = {name: _limited(items[name], task.config.limit, plan.seed) for name, task in tasks.items()}
+    asks = plan_asks(tasks, chosen, plan.blind, plan.seed, plan.how)
+    if peers.rank == 0:
+        # A run that dies must not leave the metrics of an earlier one beside its own predictions.
+        (out / "metrics.json").unlink(missing_ok=True)
+    start = time.monotonic()
+    collected = collect(backend, tasks, chosen, asks, out, peers, cache=plan.cache)
+    if collected is None:
+        return None
+    seconds = time.monotonic() - start
+    kept = collected.predictions
+
+    sampling = Sampling(resamples=plan.resamples, seed=plan.seed)
     results: Results = {
         "checkpoint": checkpoint,
+        "model": dict(backend.identity()),
         "tasks": {
-            name: _task_result(task, loaded[name], kept, sampling, blind)
-            | {"answers_file": str(task.write_answers(out / "answers", loaded[name], kept.texts(name)))}
+            name: _task_result(task, items[name], kept, sampling, plan.blind)
+            | {"answered_by": _ways(asks, name)}
+            | {"answers_file": str(task.write_answers(out / "answers", items[name], kept.texts(name)))}
             for name, task in tasks.items()
         },
         "summary": {
@@ -134,15 +185,17 @@ def evaluate(
         },
         "settings": {
             "decoding": "greedy",
-            "batch_size": batch_size,
-            "seed": seed,
-            "resamples": resamples,
+            "batch_size": plan.batch_size,
+            "seed": plan.seed,
+            "resamples": plan.resamples,
+            "processes": peers.world,
             "level": sampling.level,
         },
         "timing": {
             "seconds": seconds,
-            "answers": len(asks),
-            "answers_per_s": len(asks) / max(seconds, 1e-9),
+            "answers": collected.asked,
+            "answers_per_s": collected.asked / max(seconds, 1e-9),
+            "known": collected.known,
         },
         "versions": versions(),
         "hardware": hardware(),
@@ -155,28 +208,10 @@ def evaluate(
     return results
 
 
-def _answer(engine: Engine, asks: Mapping[Ask, list[Waiting]], batch_size: int, kept: Predictions) -> None:
-    """Ask everything, chunk by chunk, and hand each answer to all who wait for it."""
-    from mmtune.decode.requests import Settings
-
-    with Progress(len(asks), "answer questions", unit="answer") as progress:
-        for chunk in chunks(asks, batch_size * _CHUNK_BATCHES):
-            for length in sorted({ask.max_new_tokens for ask in chunk}):
-                group = [ask for ask in chunk if ask.max_new_tokens == length]
-                errors: dict[int, UserError] = {}
-                completions = engine.generate(
-                    [request(ask) for ask in group],
-                    Settings(max_new_tokens=length),
-                    batch_size=batch_size,
-                    progress=progress.advance,
-                    failures=errors,
-                )
-                for index, (ask, completion) in enumerate(zip(group, completions, strict=True)):
-                    for waiting in asks[ask]:
-                        if index in errors:
-                            kept.fail(waiting, str(errors[index]))
-                        else:
-                            kept.add(waiting, completion.text, completion.stopped)
+def _ways(asks: Mapping[Ask, Sequence[Waiting]], task: str) -> dict[str, int]:
+    """How a task's answers came about, and how many did so: a choice between options is told as one."""
+    found = Counter(ask.how for ask, waiting in asks.items() for one in waiting if one.task == task)
+    return dict(sorted(found.items()))
 
 
 def _task_result(

@@ -85,6 +85,8 @@ class Reply:
     """As the server names it."""
     cached: bool = False
     """Whether it was asked and paid for earlier."""
+    cut: bool = False
+    """Whether it ends at the longest that was allowed, for a request that takes answers as they are."""
 
 
 @dataclass(frozen=True)
@@ -119,6 +121,9 @@ class Request:
     more, and is neither cached nor handed on."""
     kind: str = ""
     """Name of the prompt; for reports, and for the rules that answer without a model."""
+    as_it_is: bool = False
+    """Whether an answer that was cut at its longest, and an empty one, are replies too. Data must not have
+    them, and an evaluation must: there they are what the model says."""
     facts: Mapping[str, Any] = field(default_factory=dict)
     """What the prompt was made from; never sent, only read by rules that answer without a model."""
 
@@ -161,7 +166,7 @@ def check_text(request: Request, text: str) -> None:
     Raises:
         UnusableError: with the reason.
     """
-    if not text.strip():
+    if not text.strip() and not request.as_it_is:
         raise UnusableError("the answer is empty")
     if request.schema is not None:
         try:

@@ -85,7 +85,7 @@ def reply_of(answer: Any, request: Request) -> Reply:
         text, refusal = _text(message.get("content")), message.get("refusal")
     except (KeyError, IndexError, TypeError, AttributeError) as error:
         raise AttemptError("garbage", "the body is not a chat completion", again=True, usage=usage) from error
-    if finish == "length":
+    if finish == "length" and not request.as_it_is:
         cut = f"the answer was cut at max_tokens = {request.settings.max_tokens}"
         raise AttemptError("cut", cut, again=False, usage=usage)
     if refusal or finish == "content_filter":
@@ -98,7 +98,8 @@ def reply_of(answer: Any, request: Request) -> Reply:
     except UnusableError as error:
         raise AttemptError("unusable", str(error), again=True, usage=usage) from error
     model = answer.get("model")
-    return Reply(request.id, text, usage or Usage(), model if isinstance(model, str) else "")
+    name = model if isinstance(model, str) else ""
+    return Reply(request.id, text, usage or Usage(), name, cut=finish == "length")
 
 
 def error_of(answer: Any) -> tuple[str, str]:

@@ -10,9 +10,12 @@ from pathlib import Path
 from mmtune.errors import UserError
 
 SUMMARY = "Score a checkpoint on benchmarks, with intervals, beside the blind baseline."
+HOWS = ("generate", "next_token", "likelihood")
 EXAMPLE = """
 mmtune eval CHECKPOINT --miniworld OUT/data --out OUT/eval
 mmtune eval CHECKPOINT --task pope:annotations=coco_pope_random.json,images=val2014 --out OUT/eval
+mmtune eval hf:llava-hf/llava-1.5-7b-hf --task pope:annotations=… --how next_token --out OUT/eval
+torchrun --nproc-per-node 8 -m mmtune eval CHECKPOINT --miniworld OUT/data --out OUT/eval
 mmtune eval --list
 """
 
@@ -20,7 +23,11 @@ mmtune eval --list
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``mmtune eval``."""
     parser.add_argument(
-        "checkpoint", type=Path, metavar="CHECKPOINT", nargs="?", help="folder of a checkpoint"
+        "checkpoint",
+        metavar="CHECKPOINT",
+        nargs="?",
+        help="folder of a checkpoint; or hf:FOLDER-OR-NAME, any image-text-to-text model of transformers; or"
+        " openai:URL#MODEL, an endpoint (vLLM, SGLang …) whose key is in OPENAI_API_KEY",
     )
     parser.add_argument(
         "--task",
@@ -36,6 +43,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--limit", type=int, help="items of each benchmark that has no limit= of its own")
     parser.add_argument("--batch-size", type=int, default=64, help="questions answered together (default 64)")
     parser.add_argument("--no-blind", action="store_true", help="leave the blind baseline out: half the time")
+    parser.add_argument(
+        "--how",
+        choices=HOWS,
+        default="generate",
+        help="how items with options (yes or no, letters) are answered: generate, or let the model choose"
+        " between them by the first token after one pass (next_token) or by all tokens (likelihood); the"
+        " results say so",
+    )
+    parser.add_argument(
+        "--no-cache",
+        action="store_true",
+        help="ask everything again; by default answers in the folder are kept that the same weights gave to"
+        " the same prompt, image and settings",
+    )
     parser.add_argument("--device", help="cpu, cuda, cuda:1 … (default: the GPU where there is one)")
     parser.add_argument("--list", action="store_true", help="list the benchmarks, and stop")
 
@@ -66,7 +87,11 @@ def run(args: argparse.Namespace) -> None:
         blind=not args.no_blind,
         batch_size=args.batch_size,
         device=args.device,
+        how=args.how,
+        cache=not args.no_cache,
     )
+    if results is None:  # the first process of several writes for all
+        return
     from mmtune.commands.metrics_table import show_metrics
 
     show_metrics(results)
@@ -76,6 +101,11 @@ def run(args: argparse.Namespace) -> None:
         args.out,
         results=results,
         predictions=args.out / "predictions.jsonl",
-        heading=f"{args.checkpoint.resolve().name} on {len(tasks)} benchmark{'s' if len(tasks) > 1 else ''}",
+        heading=f"{_name(args.checkpoint)} on {len(tasks)} benchmark{'s' if len(tasks) > 1 else ''}",
     )
     sys.stdout.write(f"{args.out / 'metrics.json'}\nreport: {page}\n")
+
+
+def _name(model: str) -> str:
+    """What to call a model in the heading of its report."""
+    return Path(model).resolve().name if Path(model).exists() else model

@@ -22,6 +22,8 @@ def show_metrics(results: Mapping[str, Any]) -> None:
         table.add_column(name, justify="right")
     for name, task in results["tasks"].items():
         metric = task["primary"]
+        ways = [way for way in task.get("answered_by", {}) if way != "generate"]
+        name += f" (by {', '.join(ways)})" if ways else ""
         table.add_row(name, metric, *_cells(task["metrics"], task["blind"], metric))
         for kinds in task["by"].values():
             for kind, part in kinds.items():

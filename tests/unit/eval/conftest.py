@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from eval.tasks import TaskConfig
+from mmtune.decode.options import Ranking
 from mmtune.decode.requests import Completion, Request, Settings
 from mmtune.errors import UserError
 
@@ -122,20 +123,22 @@ def world(tmp_path: Path) -> World:
 class SeeingEngine:
     """Answers from the pixels of the image that it is shown, so that a wrong image gives a wrong answer."""
 
-    def __init__(self) -> None:
+    def __init__(self, weights: str = "first") -> None:
+        self.weights = weights
         self.opened: list[Any] = []
         self.asked: list[tuple[Any, str]] = []
 
-    def generate(
+    def identity(self) -> dict[str, str]:
+        return {"weights": self.weights}
+
+    def answers(
         self,
         requests: Sequence[Request],
         settings: Settings,
         *,
         batch_size: int,
-        progress: Callable[[int], object],
         failures: dict[int, UserError],
-    ) -> list[Completion]:
-        answers = []
+    ) -> Iterator[tuple[int, Completion]]:
         seen: dict[Any, str] = {}
         for index, request in enumerate(requests):
             assert request.keys is not None
@@ -143,14 +146,25 @@ class SeeingEngine:
                 colour = seen.get(request.keys[0]) or self._look(request)
             except UserError as error:
                 failures[index] = error
-                answers.append(Completion("", (), "failed"))
+                yield index, Completion("", (), "failed")
                 continue
             seen[request.keys[0]] = colour
             text = request.turns[-1].text.removeprefix("<image>\n")
             self.asked.append((request.keys[0], text))
-            answers.append(Completion(self._reply(text, colour), (1,), "stop"))
-        progress(len(requests))
-        return answers
+            yield index, Completion(self._reply(text, colour), (1,), "stop")
+
+    def next_tokens(
+        self,
+        requests: Sequence[Request],
+        options: Sequence[Sequence[str]],
+        *,
+        batch_size: int,
+        failures: dict[int, UserError],
+    ) -> Iterator[tuple[int, Ranking | None]]:
+        for index, completion in self.answers(requests, Settings(), batch_size=1, failures=failures):
+            said = completion.text.strip(".")
+            scores = tuple(0.0 if option == said else -3.0 for option in options[index])
+            yield index, None if completion.stopped == "failed" else Ranking(scores, (1,) * len(scores))
 
     def _look(self, request: Request) -> str:
         self.opened.append(request.keys[0])

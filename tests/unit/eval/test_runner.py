@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
-from eval.asking import chunks, derange, plan_asks
+from eval.asking import derange, plan_asks
 from eval.runner import evaluate, run
+from eval.sharing import Peers, work
 from eval.tasks import TaskConfig, build_tasks
+from tests.unit.eval.conftest import SeeingEngine
 
 
 def rows(out):
@@ -44,16 +46,6 @@ def test_one_image_and_prompt_is_asked_once_for_all_tasks(world):
     assert order == sorted(order, key=order.index)  # questions about one image stand together
 
 
-def test_chunks_do_not_divide_an_image(world):
-    tasks = build_tasks(world.configs.values())
-    asks = plan_asks(tasks, {name: task.load() for name, task in tasks.items()}, blind=True, seed=0)
-    found = list(chunks(asks, 10))
-    assert [ask for chunk in found for ask in chunk] == list(asks)
-    assert len(found) > 2
-    for before, after in pairwise(found):
-        assert before[-1].image != after[0].image
-
-
 def test_a_model_that_sees_scores_high_and_blind_low(world, seeing, tmp_path):
     results = evaluate(seeing, build_tasks(world.configs.values()), tmp_path / "out", resamples=200)
     pope, vqa = results["tasks"]["pope_random"], results["tasks"]["vqav2"]
@@ -69,9 +61,9 @@ def test_a_model_that_sees_scores_high_and_blind_low(world, seeing, tmp_path):
     assert json.loads((tmp_path / "out/metrics.json").read_text()) == results
 
 
-def test_each_image_is_opened_once_for_all_tasks_of_one_answer_length(world, seeing, tmp_path):
-    configs = [replace(config, max_new_tokens=16) for config in world.configs.values()]
-    evaluate(seeing, build_tasks(configs), tmp_path, resamples=10)
+def test_each_image_is_opened_once_for_all_tasks(world, seeing, tmp_path):
+    lengths = [replace(config, max_new_tokens=n) for n, config in enumerate(world.configs.values(), 8)]
+    evaluate(seeing, build_tasks(lengths), tmp_path, resamples=10)
     assert len(seeing.opened) == len(set(seeing.opened)) == world.images
 
 
@@ -129,21 +121,81 @@ def test_pope_splits_have_a_mean(world, seeing, tmp_path):
     assert summary["pope_mean_f1"]["n"] == 48
 
 
-def test_answers_so_far_are_on_disk_when_a_run_dies(world, seeing, tmp_path):
-    generate, calls = seeing.generate, []
+def test_answers_so_far_are_on_disk_when_a_run_dies_and_are_not_asked_again(world, seeing, tmp_path):
+    answers, task = seeing.answers, world.configs["pope"]
+    evaluate(seeing, build_tasks([task]), tmp_path / "whole", resamples=10)
+    asked = len(seeing.asked)
 
     def die_later(*args, **kwargs):
-        if calls:
-            raise KeyboardInterrupt
-        calls.append(1)
-        return generate(*args, **kwargs)
+        for number, found in enumerate(answers(*args, **kwargs)):
+            if number == 9:
+                raise KeyboardInterrupt
+            yield found
 
-    seeing.generate = die_later
-    (tmp_path / "metrics.json").write_text("{}")
+    seeing.answers = die_later
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "metrics.json").write_text("{}")
     with pytest.raises(KeyboardInterrupt):
-        evaluate(seeing, build_tasks([world.configs["pope"]]), tmp_path, batch_size=2, resamples=10)
-    assert 8 <= len(rows(tmp_path)) < 48
-    assert not (tmp_path / "metrics.json").exists()
+        evaluate(seeing, build_tasks([task]), out, resamples=10)
+    assert len((out / "answered.jsonl").read_text().splitlines()) == 9 <= len(rows(out))
+    assert not (out / "metrics.json").exists()
+    with (out / "answered.jsonl").open("a") as file:
+        file.write('{"key": "half a li')
+    seeing.answers, seeing.asked = answers, []
+    results = evaluate(seeing, build_tasks([task]), out, resamples=10)
+    # Images of one colour are the same bytes, so that an answer about one is known of all.
+    assert len(seeing.asked) + results["timing"]["known"] == asked and results["timing"]["known"] >= 9
+    assert (out / "predictions.jsonl").read_text() == (tmp_path / "whole/predictions.jsonl").read_text()
+
+
+def test_what_is_known_depends_on_weights_prompt_image_and_settings(world, seeing, tmp_path):
+    def asked(engine, config=world.configs["pope"], **settings):
+        engine.asked.clear()
+        evaluate(engine, build_tasks([config]), tmp_path, blind=False, resamples=10, **settings)
+        return len(engine.asked)
+
+    assert (asked(seeing), asked(seeing), asked(seeing, cache=False), asked(seeing)) == (24, 0, 24, 0)
+    assert asked(SeeingEngine("trained on")) == 24  # at the same path
+    assert asked(seeing, how="next_token") == 24
+    assert asked(seeing, replace(world.configs["pope"], prompt="{question} Say it.")) == 24
+    assert asked(seeing, replace(world.configs["pope"], max_new_tokens=3)) == 24
+    Image.new("RGB", (24, 24), (221, 31, 31)).save(world.root / "images" / world.file(3))
+    assert asked(seeing) == 2
+    assert asked(seeing) == 0
+
+
+def test_failures_are_tried_again(world, seeing, tmp_path):
+    path = world.root / "images" / world.file(3)
+    image = path.read_bytes()
+    path.write_bytes(b"no image")
+    tasks = build_tasks([world.configs["pope"]])
+    assert evaluate(seeing, tasks, tmp_path, blind=False, resamples=10)["tasks"]["pope_random"]["n"] == 22
+    path.write_bytes(image)
+    assert evaluate(seeing, tasks, tmp_path, blind=False, resamples=10)["tasks"]["pope_random"]["n"] == 24
+
+
+def test_a_choice_by_the_next_token_is_told_as_one(world, seeing, tmp_path):
+    tasks = build_tasks([world.configs["pope"], world.configs["vqav2"]])
+    found = evaluate(seeing, tasks, tmp_path, how="next_token", resamples=10)["tasks"]
+    assert found["pope_random"]["answered_by"] == {"next_token": 48}
+    assert found["vqav2"]["answered_by"] == {"generate": 24}  # it has no options
+    assert found["pope_random"]["metrics"]["accuracy"]["value"] == 1.0
+    chosen = [row for row in rows(tmp_path) if row["task"] == "pope_random"]
+    assert {row["prediction"] for row in chosen} == {"Yes", "No"}
+    assert all(row["stopped"] == "decided" and len(row["logprobs"]) == 2 for row in chosen)
+
+
+@pytest.mark.parametrize("world_size", [2, 3])
+def test_work_is_shared_whole_images_at_a_time_and_evenly(world, world_size):
+    tasks = build_tasks(world.configs.values())
+    asks = list(plan_asks(tasks, {name: task.load() for name, task in tasks.items()}, blind=True, seed=0))
+    shares = [Peers(rank, world_size).mine(asks) for rank in range(world_size)]
+    assert sorted(map(hash, asks)) == sorted(hash(ask) for share in shares for ask in share)
+    images = [{ask.image for ask in share} for share in shares]
+    assert sum(map(len, images)) == world.images
+    loads = [sum(work([ask]) for ask in share) for share in shares]
+    assert max(loads) < 1.2 * min(loads)
 
 
 @pytest.fixture(scope="module")

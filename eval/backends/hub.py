@@ -1,0 +1,170 @@
+"""Any image-text-to-text model of transformers, through its own processor and ``generate``.
+
+Prompts are what the model's processor makes of a chat with one image, padded on the left, those of like
+length together. An imported checkpoint (``mmtune import``) of the same model answers many times faster, since
+it shares images and prefixes; this is for what mmtune does not import, and to check one against the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from eval.asking import Ask
+from eval.backends.base import Answer, Opening
+from mmtune.errors import UserError
+
+
+class HubModel:
+    """A model and its processor.
+
+    Args:
+        model: of a class that ``AutoModelForImageTextToText`` knows, on its device.
+        processor: with a chat template.
+        batch_size: questions that are answered together.
+    """
+
+    def __init__(self, model: Any, processor: Any, batch_size: int = 16) -> None:
+        self.model, self.processor, self.batch_size = model, processor, batch_size
+        self._identity: Mapping[str, Any] | None = None
+
+    @classmethod
+    def open(cls, place: str, opening: Opening) -> HubModel:
+        """The model of a folder or hub name, in the type that its weights are stored in.
+
+        Raises:
+            UserError: if it or its processor cannot be loaded, or the processor has no chat template.
+        """
+        import torch
+        from transformers import AutoModelForImageTextToText, AutoProcessor
+
+        device = opening.device or ("cuda" if torch.cuda.is_available() else "cpu")
+        try:
+            model = AutoModelForImageTextToText.from_pretrained(place, dtype="auto")
+            processor = AutoProcessor.from_pretrained(place)
+        except (OSError, ValueError, KeyError, ImportError) as error:
+            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            raise UserError(
+                f"the model cannot be loaded: {reason}", place, "give a transformers folder or a hub name"
+            ) from error
+        if getattr(processor, "chat_template", None) is None:
+            raise UserError(
+                "the processor has no chat template", place, "add chat_template.jinja, or use mmtune import"
+            )
+        processor.tokenizer.padding_side = "left"
+        if processor.tokenizer.pad_token is None:
+            processor.tokenizer.pad_token = processor.tokenizer.eos_token
+        return cls(model.to(device).eval(), processor, opening.batch_size)
+
+    def identity(self) -> Mapping[str, Any]:
+        """Hashes of weights and processor, and the version of transformers."""
+        if self._identity is None:
+            import hashlib
+
+            import transformers
+
+            from mmtune.decode.identity import weights_hash
+
+            described = f"{self.processor!r} {self.processor.chat_template} {self.model.generation_config}"
+            self._identity = {
+                "kind": "hf",
+                "weights": weights_hash(self.model),
+                "processor": hashlib.sha256(described.encode()).hexdigest(),
+                "dtype": str(self.model.dtype),
+                "device": self.model.device.type,
+                "transformers": transformers.__version__,
+            }
+        return self._identity
+
+    def ask(self, asks: Sequence[Ask]) -> Iterator[tuple[int, Answer | UserError]]:
+        """As ``Backend.ask``.
+
+        Raises:
+            UserError: if options are to be ranked by likelihood, which takes the shared prefixes of a
+                checkpoint of mmtune.
+        """
+        if any(ask.how == "likelihood" for ask in asks):
+            raise UserError(
+                "the likelihood of options is not computed for this kind of model",
+                "hf",
+                "import the model with mmtune import, or use --how next_token",
+            )
+        order = sorted(range(len(asks)), key=lambda place: (self._kind(asks[place]), len(asks[place].text)))
+        batch: list[int] = []
+        for place in order:
+            alike = batch and self._kind(asks[batch[0]]) == self._kind(asks[place])
+            if batch and (len(batch) == self.batch_size or not alike):
+                yield from self._batch(asks, batch)
+                batch = []
+            batch.append(place)
+        if batch:
+            yield from self._batch(asks, batch)
+
+    @staticmethod
+    def _kind(ask: Ask) -> tuple[str, int]:
+        return ask.how, ask.max_new_tokens
+
+    def _batch(self, asks: Sequence[Ask], places: list[int]) -> Iterator[tuple[int, Answer | UserError]]:
+        import torch
+
+        from eval.backends.images import open_of
+
+        images, readable = [], []
+        for place in places:
+            image = open_of(asks[place])
+            if isinstance(image, UserError):
+                yield place, image
+            else:
+                images.append(image)
+                readable.append(place)
+        if not readable:
+            return
+        texts = [self._prompt(asks[place].text) for place in readable]
+        pictures = [[image] for image in images]
+        inputs = self.processor(text=texts, images=pictures, padding=True, return_tensors="pt")
+        inputs = inputs.to(self.model.device, self.model.dtype)
+        with torch.inference_mode():
+            if asks[readable[0]].how == "next_token":
+                logits = self.model(**inputs, **_last_only(self.model)).logits[:, -1].float()
+                yield from self._chosen(asks, readable, torch.log_softmax(logits, dim=-1))
+                return
+            out = self.model.generate(
+                **inputs, max_new_tokens=asks[readable[0]].max_new_tokens, do_sample=False, num_beams=1
+            )
+        new = out[:, inputs["input_ids"].shape[1] :]
+        ends = _ends(self.model)
+        for place, ids in zip(readable, new.tolist(), strict=True):
+            text = self.processor.tokenizer.decode(ids, skip_special_tokens=True).strip()
+            yield place, Answer(text, "stop" if ends & set(ids) else "length")
+
+    def _prompt(self, text: str) -> str:
+        content = [{"type": "image"}, {"type": "text", "text": text}]
+        chat = [{"role": "user", "content": content}]
+        return str(self.processor.apply_chat_template(chat, add_generation_prompt=True))
+
+    def _chosen(
+        self, asks: Sequence[Ask], places: Sequence[int], logprobs: Any
+    ) -> Iterator[tuple[int, Answer]]:
+        """The option whose first token is likeliest, with or without a space before it."""
+        for place, row in zip(places, logprobs, strict=True):
+            options = asks[place].options
+            scores = tuple(max(float(row[token]) for token in self._firsts(option)) for option in options)
+            best = max(range(len(options)), key=scores.__getitem__)
+            yield place, Answer(options[best], "decided", scores)
+
+    def _firsts(self, option: str) -> set[int]:
+        """First tokens of an option; what stands before an answer differs between chat templates."""
+        tokenizer = self.processor.tokenizer
+        return {tokenizer(text, add_special_tokens=False).input_ids[0] for text in (option, f" {option}")}
+
+
+def _last_only(model: Any) -> dict[str, int]:
+    """What spares a model the logits of all positions but the last, where it knows how."""
+    import inspect
+
+    return {"logits_to_keep": 1} if "logits_to_keep" in inspect.signature(model.forward).parameters else {}
+
+
+def _ends(model: Any) -> set[int]:
+    ids = model.generation_config.eos_token_id
+    return set() if ids is None else {ids} if isinstance(ids, int) else set(ids)

@@ -1,0 +1,107 @@
+"""Asking: what is not known yet goes to the model, and every answer is on disk as soon as it is there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from eval.answered import Answered
+from eval.asking import Ask, Waiting
+from eval.backends.base import Answer, Backend
+from eval.predictions import Predictions
+from eval.sharing import Peers
+from eval.tasks import Item, Task
+from mmtune.errors import UserError
+from mmtune.progress import Progress
+
+Outcome = Answer | str
+"""An answer, or why there is none."""
+
+
+@dataclass(frozen=True)
+class Collected:
+    """All answers of a run."""
+
+    predictions: Predictions
+    known: int
+    """How many an earlier run had got."""
+    asked: int
+
+
+def collect(
+    backend: Backend,
+    tasks: Mapping[str, Task],
+    items: Mapping[str, Sequence[Item]],
+    asks: Mapping[Ask, Sequence[Waiting]],
+    out: Path,
+    peers: Peers,
+    *,
+    cache: bool = True,
+) -> Collected | None:
+    """Get an answer for every ask, or the reason why there is none.
+
+    Args:
+        backend: the model.
+        tasks: name → task.
+        items: of each task, in the order of the benchmark.
+        asks: who waits for each; the same in all processes.
+        out: the run's folder, the same for all processes.
+        peers: the processes that share the work.
+        cache: take the answers that the folder has; False removes them.
+
+    Returns:
+        The answers; None in processes other than the first.
+    """
+    answered = _opened(out, backend, peers, cache=cache)
+    known = {ask: answer for ask in asks if (answer := answered.get(ask)) is not None}
+    places = {ask: place for place, ask in enumerate(asks)}
+    mine = peers.mine([ask for ask in asks if ask not in known])
+    with ExitStack() as stack:
+        kept = None
+        if peers.rank == 0:
+            kept = stack.enter_context(Predictions(out / "predictions.jsonl", tasks, items))
+            _keep(kept, asks, known.items())
+        stack.enter_context(answered)
+        outcomes: dict[int, Outcome] = {}
+        with Progress(len(mine), "answer questions", unit="answer") as progress:
+            for index, found in backend.ask(mine):
+                ask = mine[index]
+                outcome = str(found) if isinstance(found, UserError) else found
+                if not isinstance(outcome, str):
+                    answered.put(ask, outcome)
+                if kept is not None:
+                    _keep(kept, asks, [(ask, outcome)])
+                outcomes[places[ask]] = outcome
+                progress.advance(1)
+        gathered = peers.gather(outcomes)
+        if kept is None:
+            return None
+        order = list(asks)
+        for theirs in gathered[1:]:
+            _keep(kept, asks, [(order[place], outcome) for place, outcome in theirs.items()])
+    return Collected(kept, len(known), sum(map(len, gathered)))
+
+
+def _opened(out: Path, backend: Backend, peers: Peers, *, cache: bool) -> Answered:
+    """The folder's answers, as they were before any process added one."""
+    answered = Answered(out, backend.identity(), peers.rank)
+    if not cache and peers.rank == 0:
+        answered.forget()
+    peers.wait()
+    answered.read()
+    peers.wait()
+    return answered
+
+
+def _keep(
+    kept: Predictions, asks: Mapping[Ask, Sequence[Waiting]], found: Iterable[tuple[Ask, Outcome]]
+) -> None:
+    """Hand each outcome to all who wait for it."""
+    for ask, outcome in found:
+        for waiting in asks[ask]:
+            if isinstance(outcome, str):
+                kept.fail(waiting, outcome)
+            else:
+                kept.add(waiting, outcome)

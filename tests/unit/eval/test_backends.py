@@ -1,0 +1,100 @@
+"""Models of every kind answer the same asks; a real model, a real export of it, a real endpoint."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from eval.asking import Ask
+from eval.backends import BACKENDS, Answer, Opening, open_backend
+from eval.backends.endpoint import Endpoint
+from mmtune.errors import UserError
+from tests.endpoints import Server, serve
+from tests.tiny_checkpoint import tiny_checkpoint
+from tests.unit.eval.conftest import write_world
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint, the same exported for transformers, and a world."""
+    from mmtune.cli import main
+
+    folder = tmp_path_factory.mktemp("backends")
+    tiny_checkpoint(folder)
+    write_world(folder / "world", images=3)
+    assert main(["export", str(folder / "checkpoint"), "--naming", "hub", "--out", str(folder / "hub")]) == 0
+    return folder
+
+
+def asks(folder: Path, how: str = "generate", **changes: object) -> list[Ask]:
+    root = str(folder / "world" / "images")
+    images = [f"COCO_val2014_{number:012d}.png" for number in (1, 2, 3)]
+    texts = ["Is there a cup?", "What colour is the very large image?"]
+    options = ("Yes", "No") if how != "generate" else ()
+    return [Ask(root, image, text, 5, how, options) for image in images for text in texts]
+
+
+def outcomes(backend, found):
+    by_place = dict(backend.ask(found))
+    assert sorted(by_place) == list(range(len(found)))
+    return [by_place[place] for place in range(len(found))]
+
+
+def test_a_model_of_transformers_answers_as_the_checkpoint_that_it_was_exported_from(folder):
+    ours = open_backend(str(folder / "checkpoint"), Opening("cpu"))
+    theirs = open_backend(f"hf:{folder / 'hub'}", Opening("cpu", batch_size=4))
+    answers = outcomes(ours, asks(folder))
+    # White space at the seams is the processor's own affair.
+    said, heard = (
+        [" ".join(a.text.split()) for a in each] for each in (answers, outcomes(theirs, asks(folder)))
+    )
+    assert said == heard and len(set(said)) > 1
+    decided = asks(folder, "next_token")
+    mine, other = outcomes(ours, decided), outcomes(theirs, decided)
+    assert [a.text for a in mine] == [a.text for a in other]
+    assert all(a.stopped == "decided" for a in [*mine, *other])
+    with pytest.raises(UserError, match="likelihood"):
+        outcomes(theirs, asks(folder, "likelihood"))
+    first, second = ours.identity(), theirs.identity()
+    assert first["kind"] == "mmtune" and second["kind"] == "hf" and first["weights"] != second["weights"]
+
+
+def test_an_image_that_fails_is_an_outcome_of_every_kind_of_model(folder):
+    lost = [Ask(str(folder / "world" / "images"), "none.png", "Is it?", 3), asks(folder)[0]]
+    for place in (str(folder / "checkpoint"), f"hf:{folder / 'hub'}"):
+        bad, good = outcomes(open_backend(place, Opening("cpu")), lost)
+        assert isinstance(bad, UserError) and isinstance(good, Answer)
+
+
+def test_an_endpoint_is_asked_with_the_image_and_its_answers_are_taken_as_they_are(folder):
+    moods = {1: "cut", 3: "empty", 5: 400}
+    with serve(Server(mood=lambda number, body: moods.get(number, "good"))) as server:
+        backend = open_backend(f"openai:{server.url}#tiny", Opening(batch_size=1))
+        found = outcomes(backend, asks(folder))
+    assert [isinstance(outcome, Answer) for outcome in found] == [True] * 5 + [False]
+    assert [(a.stopped, bool(a.text)) for a in found[:4]] == [
+        ("stop", 1),
+        ("length", 1),
+        ("stop", 1),
+        ("stop", 0),
+    ]
+    content = server.bodies[0]["messages"][0]["content"]
+    assert content[0]["image_url"]["url"].startswith("data:image/png;base64,")
+    assert content[1]["text"] == "Is there a cup?"
+    assert (server.bodies[0]["model"], server.bodies[0]["max_tokens"]) == ("tiny", 5)
+    assert backend.identity()["model"] == "tiny"
+
+
+@pytest.mark.parametrize(
+    ("place", "message"),
+    [("magic:x", "magic"), ("hf:/none", "cannot be loaded"), ("openai:http://127.0.0.1:1/v1", "not named")],
+)
+def test_what_is_no_model_is_one_clear_sentence(place, message):
+    with pytest.raises(UserError, match=message):
+        open_backend(place, Opening("cpu"))
+
+
+def test_the_kinds_are_listed_without_loading_them():
+    assert list(BACKENDS) == ["mmtune", "hf", "openai"]
+    assert BACKENDS["openai"] is Endpoint
