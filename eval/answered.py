@@ -93,12 +93,14 @@ class Answered:
     def _key(self, ask: Ask) -> str | None:
         """None where the image cannot be read, so that nothing is remembered of it."""
         place = (ask.root, ask.image)
+        if not ask.image:
+            self._images[place] = "no image"
         if place not in self._images:
             self._images[place] = _image_hash(*place)
         image = self._images[place]
         if image is None:
             return None
-        content = [self._identity, image, ask.text, ask.max_new_tokens, ask.how, ask.options]
+        content = [self._identity, image, ask.text, ask.max_new_tokens, ask.how, ask.options, ask.meanings]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
     def _files(self) -> Iterable[Path]:

@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import dataclass
 
+from eval.options import How, options_of
 from eval.tasks import Item, Task
-
-How = Literal["generate", "next_token", "likelihood"]
-YES_NO_TASKS: Mapping[str, tuple[str, ...]] = {"pope": ("Yes", "No")}
-"""Options of tasks whose protocol asks for yes or no, and whose class does not tell them itself."""
-HOWS: tuple[How, ...] = ("generate", "next_token", "likelihood")
 
 
 @dataclass(frozen=True)
@@ -21,13 +16,14 @@ class Ask:
 
     root: str
     image: str
-    """Path relative to ``root``."""
+    """Path relative to ``root``; empty where the question has none."""
     text: str
     max_new_tokens: int
     how: How = "generate"
-    """``generate`` an answer, or let the model choose between ``options``: by their first tokens after one
-    pass over the question (``next_token``), or by the likelihood of all their tokens (``likelihood``)."""
     options: tuple[str, ...] = ()
+    """What the model chooses between, where the answer is not generated."""
+    meanings: tuple[str, ...] = ()
+    """The answer that each of ``options`` stands for."""
 
 
 @dataclass(frozen=True)
@@ -67,33 +63,31 @@ def plan_asks(
         for item in items[name]:
             for shown, unseen in ((item.image, False), (other.get(item.image), True)):
                 if shown is not None:
-                    ask = Ask(str(task.images), shown, task.prompt(item), task.max_new_tokens)
-                    ask = decided(ask, task, item, how)
-                    asks.setdefault(ask, []).append(Waiting(name, item, shown, unseen))
+                    waiting = Waiting(name, item, shown, unseen)
+                    asks.setdefault(_ask(task, item, shown, how), []).append(waiting)
     images: dict[tuple[str, str], int] = {}
     for ask in asks:
         images.setdefault((ask.root, ask.image), len(images))
     return {ask: asks[ask] for ask in sorted(asks, key=lambda a: images[(a.root, a.image)])}
 
 
-def decided(ask: Ask, task: Task, item: Item, how: How) -> Ask:
-    """The ask with the item's options, where it has some and they are to be chosen from.
-
-    A task tells an item's options by a method ``options(item)``, and how they are ranked where its protocol
-    ranks them by an attribute ``decided_by``, which goes before what the user asks for.
-    """
-    find = getattr(task, "options", None)
-    options = tuple(find(item) or ()) if find is not None else YES_NO_TASKS.get(task.config.task, ())
+def _ask(task: Task, item: Item, shown: str, how: How) -> Ask:
+    # A task whose protocol ranks options itself says so, whatever the user wants of the others.
     how = getattr(task, "decided_by", None) or how
-    return replace(ask, how=how, options=options) if options and how != "generate" else ask
+    found = options_of(task, item, how)
+    root, length = str(task.images), task.max_new_tokens
+    if found is None:
+        return Ask(root, shown, task.prompt(item), length)
+    prompt = task.prompt(item) if found.prompt is None else found.prompt
+    return Ask(root, shown, prompt, length, how, tuple(found.texts.values()), tuple(found.texts))
 
 
 def derange(images: Iterable[str], seed: int) -> dict[str, str]:
     """For each image another one, never itself: one random cycle through all of them.
 
-    Empty where there are fewer than two images.
+    Empty where there are fewer than two images; a question without an image gets none.
     """
-    cycle = list(dict.fromkeys(images))
+    cycle = list(dict.fromkeys(filter(None, images)))
     if len(cycle) < 2:
         return {}
     random.Random(seed).shuffle(cycle)

@@ -16,11 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from eval.asking import Ask, How, Waiting, plan_asks
+from eval.asking import Ask, Waiting, plan_asks
 from eval.backends import Backend, Opening, open_backend
 from eval.backends.checkpoint import Checkpoint
 from eval.collecting import collect
 from eval.environment import hardware, versions
+from eval.options import How
 from eval.predictions import Predictions
 from eval.scoring import Sampling, breakdowns, pope_mean, score_table, whole_table, with_joint
 from eval.sharing import Peers

@@ -83,7 +83,7 @@ class Peers:
         """
         groups: dict[tuple[str, str], list[Ask]] = {}
         for ask in asks:
-            groups.setdefault((ask.root, ask.image), []).append(ask)
+            groups.setdefault((ask.root, ask.image or ask.text), []).append(ask)
         if self.world == 1:
             return [ask for group in groups.values() for ask in group]
         loads = [(0, rank) for rank in range(self.world)]
@@ -98,5 +98,7 @@ class Peers:
 
 
 def work(asks: Sequence[Ask]) -> int:
-    """About how many tokens are read and written for questions about one image."""
-    return IMAGE_COST + sum(len(ask.text) // LETTERS_A_TOKEN + ask.max_new_tokens for ask in asks)
+    """About how many tokens are read and written for questions about one image, or about none."""
+    return IMAGE_COST * bool(asks[0].image) + sum(
+        len(ask.text) // LETTERS_A_TOKEN + ask.max_new_tokens for ask in asks
+    )

@@ -79,7 +79,7 @@ class Checkpoint:
             if ranking is None:
                 yield index, failures[index]
             else:
-                yield index, Answer(options[index][ranking.best], "decided", ranking.logprobs)
+                yield index, Answer(asks[index].meanings[ranking.best], "decided", ranking.logprobs)
 
 
 def request(ask: Ask) -> Request:
@@ -91,10 +91,11 @@ def request(ask: Ask) -> Request:
     from mmtune.images.decoding import load_image
     from mmtune.records import IMAGE_PLACEHOLDER, Turn
 
+    images = (lambda: load_image(Path(ask.root), ask.image),) if ask.image else ()
     return Request(
-        images=(lambda: load_image(Path(ask.root), ask.image),),
-        turns=(Turn("user", f"{IMAGE_PLACEHOLDER}\n{ask.text}"),),
-        keys=((ask.root, ask.image),),
+        images=images,
+        turns=(Turn("user", f"{IMAGE_PLACEHOLDER}\n{ask.text}" if images else ask.text),),
+        keys=((ask.root, ask.image),) if images else (),
         id=f"{ask.image}: {ask.text[:60]}",
         max_new_tokens=ask.max_new_tokens,
     )

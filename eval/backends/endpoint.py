@@ -71,8 +71,8 @@ class Endpoint:
 
 
 def _request(place: int, ask: Ask) -> Request:
-    picture = Picture(Path(ask.root), ImageRef(ask.image))
-    message = Message("user", ask.text, (picture,))
+    pictures = (Picture(Path(ask.root), ImageRef(ask.image)),) if ask.image else ()
+    message = Message("user", ask.text, pictures)
     return Request(str(place), (message,), Settings(max_tokens=ask.max_new_tokens), as_it_is=True)
 
 

@@ -101,8 +101,8 @@ class HubModel:
             yield from self._batch(asks, batch)
 
     @staticmethod
-    def _kind(ask: Ask) -> tuple[str, int]:
-        return ask.how, ask.max_new_tokens
+    def _kind(ask: Ask) -> tuple[str, int, bool]:
+        return ask.how, ask.max_new_tokens, bool(ask.image)
 
     def _batch(self, asks: Sequence[Ask], places: list[int]) -> Iterator[tuple[int, Answer | UserError]]:
         import torch
@@ -111,17 +111,17 @@ class HubModel:
 
         images, readable = [], []
         for place in places:
-            image = open_of(asks[place])
+            image = open_of(asks[place]) if asks[place].image else None
             if isinstance(image, UserError):
                 yield place, image
             else:
-                images.append(image)
+                images.append([image])
                 readable.append(place)
         if not readable:
             return
-        texts = [self._prompt(asks[place].text) for place in readable]
-        pictures = [[image] for image in images]
-        inputs = self.processor(text=texts, images=pictures, padding=True, return_tensors="pt")
+        shown = {"images": images} if asks[readable[0]].image else {}
+        texts = [self._prompt(asks[place]) for place in readable]
+        inputs = self.processor(text=texts, padding=True, return_tensors="pt", **shown)
         inputs = inputs.to(self.model.device, self.model.dtype)
         with torch.inference_mode():
             if asks[readable[0]].how == "next_token":
@@ -137,8 +137,9 @@ class HubModel:
             text = self.processor.tokenizer.decode(ids, skip_special_tokens=True).strip()
             yield place, Answer(text, "stop" if ends & set(ids) else "length")
 
-    def _prompt(self, text: str) -> str:
-        content = [{"type": "image"}, {"type": "text", "text": text}]
+    def _prompt(self, ask: Ask) -> str:
+        content = [{"type": "image"}] if ask.image else []
+        content.append({"type": "text", "text": ask.text})
         chat = [{"role": "user", "content": content}]
         return str(self.processor.apply_chat_template(chat, add_generation_prompt=True))
 
@@ -150,7 +151,7 @@ class HubModel:
             options = asks[place].options
             scores = tuple(max(float(row[token]) for token in self._firsts(option)) for option in options)
             best = max(range(len(options)), key=scores.__getitem__)
-            yield place, Answer(options[best], "decided", scores)
+            yield place, Answer(asks[place].meanings[best], "decided", scores)
 
     def _firsts(self, option: str) -> set[int]:
         """First tokens of an option; what stands before an answer differs between chat templates."""

@@ -32,7 +32,7 @@ def asks(folder: Path, how: str = "generate", **changes: object) -> list[Ask]:
     images = [f"COCO_val2014_{number:012d}.png" for number in (1, 2, 3)]
     texts = ["Is there a cup?", "What colour is the very large image?"]
     options = ("Yes", "No") if how != "generate" else ()
-    return [Ask(root, image, text, 5, how, options) for image in images for text in texts]
+    return [Ask(root, image, text, 5, how, options, options) for image in images for text in texts]
 
 
 def outcomes(backend, found):
@@ -61,10 +61,14 @@ def test_a_model_of_transformers_answers_as_the_checkpoint_that_it_was_exported_
 
 
 def test_an_image_that_fails_is_an_outcome_of_every_kind_of_model(folder):
-    lost = [Ask(str(folder / "world" / "images"), "none.png", "Is it?", 3), asks(folder)[0]]
+    root = str(folder / "world" / "images")
+    lost = [Ask(root, "none.png", "Is it?", 3), asks(folder)[0], Ask(root, "", "What is two and two?", 3)]
+    said = []
     for place in (str(folder / "checkpoint"), f"hf:{folder / 'hub'}"):
-        bad, good = outcomes(open_backend(place, Opening("cpu")), lost)
+        bad, good, blind = outcomes(open_backend(place, Opening("cpu")), lost)
         assert isinstance(bad, UserError) and isinstance(good, Answer)
+        said.append(" ".join(blind.text.split()))
+    assert said[0] == said[1], "a question without an image"
 
 
 def test_an_endpoint_is_asked_with_the_image_and_its_answers_are_taken_as_they_are(folder):

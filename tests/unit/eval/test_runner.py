@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import pytest
 from hypothesis import given, settings
@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from eval.asking import derange, plan_asks
+from eval.options import Options, options_of
 from eval.runner import evaluate, run
 from eval.sharing import Peers, work
-from eval.tasks import TaskConfig, build_tasks
+from eval.tasks import Item, TaskConfig, build_tasks
 from tests.unit.eval.conftest import SeeingEngine
 
 
@@ -184,6 +185,24 @@ def test_a_choice_by_the_next_token_is_told_as_one(world, seeing, tmp_path):
     chosen = [row for row in rows(tmp_path) if row["task"] == "pope_random"]
     assert {row["prediction"] for row in chosen} == {"Yes", "No"}
     assert all(row["stopped"] == "decided" and len(row["logprobs"]) == 2 for row in chosen)
+
+
+def test_options_are_the_tasks_own_or_those_that_its_truth_knows(world):
+    @dataclass
+    class Truth:
+        options: dict[str, str]
+
+    (vqa,) = build_tasks([world.configs["vqav2"]]).values()
+    item = Item("1", "", "Which? A. one B. two", Truth({"A": "one", "B": "two"}))
+    assert options_of(vqa, item, "next_token").texts == {"A": "A", "B": "B"}
+    assert options_of(vqa, item, "generate") is None
+    assert options_of(vqa, replace(item, truth=["one"] * 10), "next_token") is None
+    (ask,) = plan_asks({"vqav2": vqa}, {"vqav2": [item]}, blind=True, seed=0, how="likelihood")
+    assert (ask.how, ask.image, ask.meanings) == ("likelihood", "", ("A", "B")), "no image, and so no other's"
+    vqa.decided_by = "likelihood"
+    vqa.options = lambda item, how: Options({"A": "one", "B": "two"}, "Which?")
+    (ask,) = plan_asks({"vqav2": vqa}, {"vqav2": [item]}, blind=True, seed=0)
+    assert (ask.how, ask.text, ask.options) == ("likelihood", "Which?", ("one", "two"))
 
 
 @pytest.mark.parametrize("world_size", [2, 3])
