@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +15,11 @@ from mmtune.decode.options import Ranking, rank_options
 from mmtune.decode.prompts import PromptEncoder
 from mmtune.decode.reading import Trunk
 from mmtune.decode.requests import Clip, Completion, ImageSource, Request, Settings
+from mmtune.decode.running import evaluating, halved, move
 from mmtune.decode.sources import Failures, Preparation, trunks
 from mmtune.decode.stops import StopRule, TextStream
 from mmtune.decode.strategies import get_strategy
 from mmtune.errors import UserError
-
-log = logging.getLogger(__name__)
 
 FEATURES_KEPT = 4
 """Images whose features ``stream`` keeps, so that the turns of a chat do not encode theirs again."""
@@ -55,7 +52,7 @@ class Engine:
         self.bundle = bundle
         self.model = bundle.model
         if device is not None:
-            _move(self.model, device)
+            move(self.model, device)
         self.tokenizer = bundle.tokenizer
         template = get_template(bundle.template, tokenizer=bundle.tokenizer)
         text_config = self.model.language.config.get_text_config()
@@ -133,7 +130,7 @@ class Engine:
         settings = settings or Settings()
         failed = {} if failures is None else failures
         preparation = Preparation(self.model, self.prompts, failures)
-        with _evaluating(self.model):
+        with evaluating(self.model):
             generation = self._generation(settings)
             waiting = preparation.keys(requests)
             given = set(waiting)
@@ -147,7 +144,7 @@ class Engine:
                     lost = list(waiting)
                 except torch.OutOfMemoryError:
                     lost = [index for index in waiting if index in failed]
-                    batch_size = _halved(batch_size)
+                    batch_size = halved(batch_size)
                 for index in lost:
                     del waiting[index]
                     yield index, FAILED
@@ -200,7 +197,7 @@ class Engine:
         if batch_size < 1:
             raise UserError(f"the batch size is {batch_size}", fix="give at least 1")
         preparation = Preparation(self.model, self.prompts, failures)
-        with _evaluating(self.model):
+        with evaluating(self.model):
             waiting = preparation.keys(requests)
             yield from ((index, None) for index in range(len(requests)) if index not in waiting)
             while waiting:
@@ -211,7 +208,7 @@ class Engine:
                         del waiting[index]
                         yield index, ranking
                 except torch.OutOfMemoryError:
-                    batch_size = _halved(batch_size)
+                    batch_size = halved(batch_size)
 
     def stream(self, request: Request, settings: Settings | None = None) -> Iterator[str]:
         """Answer one request piece by piece; the pieces, joined, are the completion's text.
@@ -222,7 +219,7 @@ class Engine:
             UserError: as ``generate``, when the first piece is asked for.
         """
         settings = settings or Settings()
-        with _evaluating(self.model):
+        with evaluating(self.model):
             preparation = Preparation(self.model, self.prompts, None)
             keys = preparation.keys([request])
             sources = preparation.sources([request], keys, settings, self._features)
@@ -273,40 +270,6 @@ def _noted(feed: Iterator[Trunk], lengths: dict[int, int]) -> Iterator[Trunk]:
     for trunk in feed:
         lengths.update((source.index, len(source.ids)) for source in trunk.sources)
         yield trunk
-
-
-def _halved(batch_size: int) -> int:
-    """What to try where the GPU's memory did not suffice."""
-    torch.cuda.empty_cache()
-    if batch_size == 1:
-        raise UserError(
-            "the GPU has too little memory for a single one of these prompts",
-            fix="use a smaller model or a shorter prompt",
-        )
-    half = (batch_size + 1) // 2
-    log.warning("out of GPU memory with %d rows at once, trying %d", batch_size, half)
-    return half
-
-
-def _move(model: torch.nn.Module, device: torch.device | str) -> None:
-    try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:  # AssertionError: a torch that was built without CUDA
-        reason = str(error).splitlines()[0]
-        raise UserError(f"the device cannot be used: {reason}", str(device), "use cpu") from error
-    model.to(device)
-
-
-@contextmanager
-def _evaluating(model: torch.nn.Module) -> Iterator[None]:
-    """Switch dropout and the like off, and afterwards on again where it was."""
-    training = [module for module in model.modules() if module.training]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module in training:
-            module.training = True
 
 
 __all__ = ["Clip", "Completion", "Engine", "ImageSource", "Ranking", "Request", "Settings"]

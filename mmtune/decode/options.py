@@ -63,12 +63,20 @@ def rank_options(
     reader = Reader(preparation.model, words)
     for window in windows(keys, batch_size * WINDOW):
         sources = preparation.sources(requests, window, Settings(max_new_tokens=1), {}, batch_size)
-        found = {source.index for source in sources}
-        yield from ((index, None) for index in window if index not in found)
-        answers = {
-            index: _answers(preparation, requests[index], options[index], first, index) for index in found
-        }
-        branches = [branch for source in sources for branch in _branches(source, answers[source.index])]
+        answers: dict[int, list[list[int]]] = {}
+        for source in sources:
+            with preparation.noting(source.index):
+                request = requests[source.index]
+                answers[source.index] = _answers(
+                    preparation, request, options[source.index], first, source.index
+                )
+        yield from ((index, None) for index in window if index not in answers)
+        branches = [
+            branch
+            for source in sources
+            if source.index in answers
+            for branch in _branches(source, answers[source.index])
+        ]
         scores: dict[int, dict[int, float]] = {}
         for chunk in _chunks(trunks(branches, window, batch_size), batch_size):
             for source, logprobs in _read(reader, chunk):

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from mmtune.batch import IMAGE_TOKEN_ID
-from mmtune.decode.rows import SPARE, NextTokens, Reading, Rows, Step
+from mmtune.decode.rows import Rows
+from mmtune.decode.steps import SPARE, NextTokens, Reading, Step
 from mmtune.models.attention import choose_kernel, decoding_arguments
 
 

@@ -50,7 +50,7 @@ class Preparation:
         known: dict[int, Hashable] = {}
         keys: Window = {}
         for index, request in enumerate(requests):
-            with self._noting(index):
+            with self.noting(index):
                 self.prompts.check(request, name_of(request, index))
                 found = image_keys(request, known)
                 if self.model.projector.reads_text:
@@ -93,7 +93,7 @@ class Preparation:
         lost = self._see(requests, window, features, min(images_a_call, IMAGES_A_CALL))
         sources = []
         for index, keys in window.items():
-            with self._noting(index):
+            with self.noting(index):
                 for key in keys:
                     if key in lost:
                         raise lost[key]
@@ -138,7 +138,7 @@ class Preparation:
             features.update(zip(images, tokens, strict=True))
 
     @contextmanager
-    def _noting(self, index: int) -> Iterator[None]:
+    def noting(self, index: int) -> Iterator[None]:
         """Keep a request's error in ``failures``, where that is given."""
         try:
             yield

@@ -2,7 +2,7 @@
 
 Registered with transformers under ``ATTENTION``. A call that carries ``document_lengths`` runs a kernel of
 ``mmtune.models.kernels`` over the flat row and never sees a mask of tokens x tokens. One that carries
-``decode_step`` hands its tokens to that, which keeps keys and values itself (``mmtune.decode.rows``). Any
+``decode_step`` hands its tokens to that, which keeps keys and values itself (``mmtune.decode.steps``). Any
 other call (transformers' own ``generate``, left-padded prompts) is transformers' own ``sdpa``.
 """
 

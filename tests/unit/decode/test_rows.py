@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from mmtune.decode.rows import NextTokens, Reading, Rows, Step
+from mmtune.decode.rows import Rows
+from mmtune.decode.steps import NextTokens, Reading, Step
 from mmtune.models.kernels.capped import capped_attention
 
 HEADS, KEY_HEADS, WIDTH = 4, 2, 8
