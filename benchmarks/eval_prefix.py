@@ -154,7 +154,7 @@ def ask(images: int) -> list[Request]:
     return requests
 
 
-def prepare(engine: Engine, requests: list[Request]) -> list[tuple[list[int], torch.Tensor]]:
+def prepare(engine: Engine, requests: list[Any]) -> list[tuple[list[int], torch.Tensor]]:
     """Ids with ``IMAGE_TOKEN_ID`` at visual tokens, and normalised pixels, of every question."""
     policy = engine.model.policy
     found = []

@@ -28,8 +28,8 @@ def evaluate_in(folder: Path, out: Path, engine: Any, log: Path) -> None:
     from eval.tasks import build_tasks
     from mmtune.decode.reading import Reader
 
-    asked, read = [], Reader.read
-    ask = Checkpoint.ask
+    asked: list[Any] = []
+    ask, read, follow = Checkpoint.ask, Reader.read, Reader.follow
 
     def noting(self: Checkpoint, asks: Any) -> Any:
         asked[:] = asks
@@ -42,7 +42,11 @@ def evaluate_in(folder: Path, out: Path, engine: Any, log: Path) -> None:
                     file.write(json.dumps([asked[source.index].image, asked[source.index].text]) + "\n")
         return read(self, trunks)
 
-    Checkpoint.ask, Reader.read = noting, logging  # type: ignore[method-assign]
+    def slowly(self: Reader, reads: Any, tokens: Any) -> Any:
+        time.sleep(0.005)  # so that the process is still at work when it is struck
+        return follow(self, reads, tokens)
+
+    Checkpoint.ask, Reader.read, Reader.follow = noting, logging, slowly  # type: ignore[method-assign]
     runner.evaluate(engine, build_tasks(tasks(folder)), out, batch_size=BATCH, resamples=10)
 
 
@@ -84,7 +88,7 @@ def main(folder: Path, kills: int) -> None:
     assert os.waitpid(first, 0)[1] == 0
     answers = lines(whole / "answered.jsonl")
     chance, runs, struck = random.Random(0), [], 0
-    moments = sorted(chance.uniform(0, answers * 0.95) for _ in range(kills))
+    moments = sorted(chance.uniform(0, answers * 0.85) for _ in range(kills))
     for number, moment in enumerate([*moments, float("inf")]):
         log = folder / f"asked{number}.log"
         process = forked(lambda log=log: evaluate_in(folder, killed, engine, log))  # type: ignore[misc]
@@ -94,7 +98,7 @@ def main(folder: Path, kills: int) -> None:
         ):
             time.sleep(0.001)
         if moment != float("inf"):
-            time.sleep(chance.uniform(0, 0.02))
+            time.sleep(chance.uniform(0, 0.01))
             os.kill(process, signal.SIGKILL)
         status = os.waitpid(process, 0)[1]
         struck += status == signal.SIGKILL

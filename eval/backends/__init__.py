@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from eval.backends.base import Answer, Backend, Opening
+from eval.backends.base import Answer, Backend, BackendClass, Opening
 from mmtune.registry import Registry
 
-BACKENDS: Registry[type] = Registry(
+BACKENDS: Registry[BackendClass] = Registry(
     "model back end",
     "eval.backends",
     {
@@ -30,8 +30,7 @@ def open_backend(model: str, opening: Opening) -> Backend:
     kind, colon, place = model.partition(":")
     if not colon or "/" in kind or "\\" in kind or len(kind) == 1:  # a path, on Windows one with a drive
         kind, place = "mmtune", model
-    backend: Backend = BACKENDS.find(kind, model).open(place, opening)
-    return backend
+    return BACKENDS.find(kind, model).open(place, opening)
 
 
 __all__ = ["BACKENDS", "Answer", "Backend", "Opening", "open_backend"]

@@ -45,3 +45,15 @@ class Backend(Protocol):
             UserError: for what no further ask could get round.
         """
         ...
+
+
+class BackendClass(Protocol):
+    """What a line of the registry names."""
+
+    def open(self, place: str, opening: Opening) -> Backend:
+        """The model at a place.
+
+        Raises:
+            UserError: if there is none, or it cannot be opened.
+        """
+        ...

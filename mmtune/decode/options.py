@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 import torch
-from torch import Tensor
 
 from mmtune.decode.generation import TOKENS_A_READING
 from mmtune.decode.plan import Window, windows
@@ -79,18 +79,12 @@ def rank_options(
         ]
         scores: dict[int, dict[int, float]] = {}
         for chunk in _chunks(trunks(branches, window, batch_size), batch_size):
-            for source, logprobs in _read(reader, chunk):
-                ids = answers[source.index]
-                known = scores.setdefault(source.index, {})
-                tail = source.ids[len(source.ids) - source.tail + 1 :]
-                for place, option in enumerate(ids):
-                    if option[:-1] == tail:
-                        known[place] = _score(logprobs, option)
-                if len(known) == len(ids):
-                    yield (
-                        source.index,
-                        Ranking(tuple(known[place] for place in range(len(ids))), tuple(map(len, ids))),
-                    )
+            for index, place, score in _score(reader, chunk, answers):
+                known = scores.setdefault(index, {})
+                known[place] = score
+                if len(known) == len(answers[index]):
+                    logprobs = tuple(known[place] for place in range(len(known)))
+                    yield index, Ranking(logprobs, tuple(map(len, answers[index])))
 
 
 def _answers(
@@ -132,15 +126,25 @@ def _chunks(found: Iterator[Trunk], size: int) -> Iterator[list[Trunk]]:
 
 
 @torch.inference_mode()
-def _read(reader: Reader, chunk: Sequence[Trunk]) -> list[tuple[Source, Tensor]]:
-    """(tail, vocabulary) log-probabilities of every source."""
+def _score(
+    reader: Reader, chunk: Sequence[Trunk], answers: Mapping[int, Sequence[Sequence[int]]]
+) -> list[tuple[int, int, float]]:
+    """The options that the chunk's branches score: request, place of the option, summed log-probability."""
     found = []
     for read, logits in reader.read(chunk):
-        logprobs = torch.log_softmax(logits, dim=-1).cpu()
-        found += list(zip(read.sources, logprobs.split([s.tail for s in read.sources]), strict=True))
+        rows: list[int] = []
+        tokens: list[int] = []
+        scored: list[tuple[int, int, int]] = []
+        start = 0
+        for source in read.sources:
+            tail = source.ids[len(source.ids) - source.tail + 1 :]
+            for place, option in enumerate(answers[source.index]):
+                if option[:-1] == tail:
+                    scored.append((source.index, place, len(option)))
+                    rows += range(start, start + len(option))
+                    tokens += option
+            start += source.tail
+        places, ids = (torch.tensor(each, device=logits.device) for each in (rows, tokens))
+        each = iter((logits[places, ids] - logits.logsumexp(-1)[places]).tolist())
+        found += [(index, place, sum(islice(each, length))) for index, place, length in scored]
     return found
-
-
-def _score(logprobs: Tensor, option: Sequence[int]) -> float:
-    places = torch.arange(len(option))
-    return float(logprobs[places, torch.tensor(option)].double().sum())

@@ -21,7 +21,7 @@ from tests.unit.decode.conftest import ask, photo
 LENGTH = 12
 
 
-def reference(engine: Engine, request: Request, new_tokens: int) -> tuple[int, ...]:
+def reference(engine: Engine, request: Any, new_tokens: int) -> tuple[int, ...]:
     """Greedy ids by transformers' own ``generate``, one prompt at a time, ordinary SDPA and no sharing."""
     model = engine.model
     visual = encode_images(model, list(request.images)) if request.images else []
@@ -114,13 +114,16 @@ def test_options_are_ranked_as_the_whole_text_is(engine: Engine, questions: list
     assert sorted(found) == list(range(len(questions)))
     for place, question in enumerate(questions):
         scores = [reference_score(engine, question, option) for option in wanted[place]]
-        assert found[place].logprobs == pytest.approx([sum(score) for score in scores], abs=1e-3)
-        assert found[place].tokens == tuple(map(len, scores))
-        assert found[place].best == max(range(len(scores)), key=lambda one: sum(scores[one]))
+        totals = [sum(score) for score in scores]
+        ranking = found[place]
+        assert ranking is not None and ranking.logprobs == pytest.approx(totals, abs=1e-3)
+        assert ranking.tokens == tuple(map(len, scores))
+        assert ranking.best == max(range(len(scores)), key=totals.__getitem__)
     first = dict(engine.next_tokens(questions, [("Yes", "No")] * len(questions)))
     for place, question in enumerate(questions):
-        scores = [reference_score(engine, question, option)[0] for option in ("Yes", "No")]
-        assert first[place].logprobs == pytest.approx(scores, abs=1e-3)
+        expected = [reference_score(engine, question, option)[0] for option in ("Yes", "No")]
+        ranking = first[place]
+        assert ranking is not None and ranking.logprobs == pytest.approx(expected, abs=1e-3)
 
 
 def test_options_that_begin_alike_cannot_be_told_apart_by_one_token(llama: Engine) -> None:
@@ -136,7 +139,7 @@ def test_options_that_begin_alike_cannot_be_told_apart_by_one_token(llama: Engin
         list(llama.likelihoods(requests[:1], [("Yes", "Yes")]))
 
 
-def reference_score(engine: Engine, request: Request, option: str) -> list[float]:
+def reference_score(engine: Engine, request: Any, option: str) -> list[float]:
     """Log-probability of each token of an answer, with the whole text through the model at once."""
     model = engine.model
     visual = encode_images(model, list(request.images)) if request.images else []

@@ -68,7 +68,8 @@ class Documents:
         for row, seen in enumerate(self.seen):
             query, key, value = (x[row : row + 1] for x in new)
             self.seen[row] = [torch.cat([old, x]) for old, x in zip(seen, (key, value), strict=True)]
-            expected = alone(query, *self.seen[row], how["window"], how["softcap"])
+            key, value = self.seen[row]
+            expected = alone(query, key, value, how["window"], how["softcap"])
             torch.testing.assert_close(out[row : row + 1], expected, atol=1e-5, rtol=1e-5)
 
     def keep(self, kept: list[int]) -> None:
@@ -108,7 +109,7 @@ def test_each_row_sees_its_trunk_and_itself(
 
 def test_rows_of_several_readings_go_on_in_one_step() -> None:
     torch.manual_seed(0)
-    how = {"scale": None, "window": None, "softcap": None}
+    how: dict[str, Any] = {"scale": None, "window": None, "softcap": None}
     many = [Documents([2, 3], [4], [0, 0]), Documents([5], [], [])]
     for documents in many:
         documents.read({"window": None, "softcap": None}, room=2)
