@@ -121,11 +121,11 @@ class Request:
     more, and is neither cached nor handed on."""
     kind: str = ""
     """Name of the prompt; for reports, and for the rules that answer without a model."""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """What the prompt was made from; never sent, only read by rules that answer without a model."""
     as_it_is: bool = False
     """Whether an answer that was cut at its longest, and an empty one, are replies too. Data must not have
     them, and an evaluation must: there they are what the model says."""
-    facts: Mapping[str, Any] = field(default_factory=dict)
-    """What the prompt was made from; never sent, only read by rules that answer without a model."""
 
 
 class Teacher(Protocol):
