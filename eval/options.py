@@ -31,7 +31,8 @@ def options_of(task: Task, item: Item, how: How) -> Options | None:
     """The options of an item, or None where the answer can only be generated.
 
     A task tells them itself by a method ``options(item, how)``. Otherwise they are yes and no where the
-    protocol asks for that, and the letters where the truth knows the options by letter.
+    protocol asks for that. Where the truth knows options by letter, the next token chooses a letter, and
+    likelihood ranks the options' own texts behind the question alone, as SEED-Bench's protocol does.
     """
     if how == "generate":
         return None
@@ -41,5 +42,10 @@ def options_of(task: Task, item: Item, how: How) -> Options | None:
         return found
     if task.config.task in YES_NO_TASKS:
         return Options({"Yes": "Yes", "No": "No"})
-    letters = tuple(getattr(item.truth, "options", None) or ())
-    return Options(dict(zip(letters, letters, strict=True))) if len(letters) > 1 else None
+    known: Mapping[str, str] = getattr(item.truth, "options", None) or {}
+    if len(known) < 2:
+        return None
+    listed = "".join(f"\n{letter}. {text}" for letter, text in known.items())
+    if how == "likelihood" and item.question.endswith(listed):
+        return Options(known, item.question.removesuffix(listed))
+    return Options({letter: letter for letter in known})

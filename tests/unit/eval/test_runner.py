@@ -193,16 +193,17 @@ def test_options_are_the_tasks_own_or_those_that_its_truth_knows(world):
         options: dict[str, str]
 
     (vqa,) = build_tasks([world.configs["vqav2"]]).values()
-    item = Item("1", "", "Which? A. one B. two", Truth({"A": "one", "B": "two"}))
+    item = Item("1", "", "Which?\nA. one\nB. two", Truth({"A": "one", "B": "two"}))
     assert options_of(vqa, item, "next_token").texts == {"A": "A", "B": "B"}
     assert options_of(vqa, item, "generate") is None
     assert options_of(vqa, replace(item, truth=["one"] * 10), "next_token") is None
     (ask,) = plan_asks({"vqav2": vqa}, {"vqav2": [item]}, blind=True, seed=0, how="likelihood")
-    assert (ask.how, ask.image, ask.meanings) == ("likelihood", "", ("A", "B")), "no image, and so no other's"
+    assert (ask.how, ask.image, ask.text) == ("likelihood", "", "Which?"), "no image, and so no other's"
+    assert (ask.options, ask.meanings) == (("one", "two"), ("A", "B"))
     vqa.decided_by = "likelihood"
-    vqa.options = lambda item, how: Options({"A": "one", "B": "two"}, "Which?")
+    vqa.options = lambda item, how: Options({"A": "1", "B": "2"}, "So?")
     (ask,) = plan_asks({"vqav2": vqa}, {"vqav2": [item]}, blind=True, seed=0)
-    assert (ask.how, ask.text, ask.options) == ("likelihood", "Which?", ("one", "two"))
+    assert (ask.how, ask.text, ask.options) == ("likelihood", "So?", ("1", "2"))
 
 
 @pytest.mark.parametrize("world_size", [2, 3])
