@@ -24,54 +24,69 @@ mmtune build povid --in OUT/data --out OUT/pairs.jsonl
 mmtune build llava_detail --in scenes.jsonl --out OUT/detail --teacher http://127.0.0.1:8000/v1 --model M
 """
 
-SETTINGS: dict[str, tuple[Callable[[str], Any], str]] = {
-    "seed": (int, "same seed and settings, same files (default 0)"),
-    "train-scenes": (int, "miniworld: scenes to train on (default 8000)"),
-    "val-scenes": (int, "miniworld: scenes to validate on (default 200)"),
-    "test-scenes": (int, "miniworld: scenes of the benchmarks (default 400)"),
-    "count": (int, "pictures to draw (default 1000)"),
-    "limit": (int, "scenes to read at most (default: all)"),
-    "turns": (int, "most questions of one program in a record (default 4)"),
-    "mode": (str, "answers: short, choice (multiple), or both (default)"),
-    "names": (str, "a class name alone refers to an object if its class is 'exhaustive' (default) or"
-                   " 'annotated' once"),
-    "digits": (int, "of coordinates, which are ratios (default 2)"),
-    "image-root": (Path, "folder of the scenes' images, which must then be there"),
-    "unpack": (Path, "folder to write the images to that are inside the annotations (shards, parquet)"),
-    "reader": (str, "format of the annotations (default: found out from their content)"),
-    "exhaustive": (str, "classes, with commas between, of which every instance is annotated"),
-    "licence": (str, "of images whose annotation states none"),
-    "workers": (int, "processes (default: all cores)"),
-    "engine": (str, "local, processes (default) or ray; what is built does not depend on it"),
-    "teacher": (str, "who writes: an address that ends in /v1, batch (files), rules (no model), or a"
-                     " checkpoint's folder"),
-    "model": (str, "the teacher's, as the endpoint names it"),
-    "labeller": (str, "who judges what the teacher wrote, as --teacher (default: the teacher)"),
-    "labeller-model": (str, "the labeller's, as its endpoint names it"),
-    "candidates": (int, "answers to one question that are compared (default 4)"),
-    "noise-step": (int, "preferences: step of a diffusion, 1 to 1000, to which images are noised"),
-    "edits": (int, "povid: hallucinations in a rejected answer (default 1)"),
-    "facts": (int, "povid: statements of a description at most (default 6)"),
-    "records": (Path, "LLaVA JSON, for builders that work on records"),
-    "results": (Path, "dataengine: JSON rows of an evaluation, with kind, question and right"),
-    "prompts": (Path, "folder of prompts in place of those that ship"),
-    "cache": (Path, "file of answers that were paid for (default: in the build's folder)"),
-    "max-tokens": (int, "of an answer (default 1024)"),
-    "temperature": (float, "of the teacher (default 0)"),
-    "concurrency": (int, "requests under way at once (default 16)"),
-    "requests-per-minute": (int, "at most (default: no limit)"),
-    "tokens-per-minute": (int, "at most, read and written (default: no limit)"),
-    "key-variable": (str, "environment variable that holds the endpoint's key (default OPENAI_API_KEY)"),
-    "price-in": (float, "of a million tokens that the teacher reads"),
-    "price-out": (float, "of a million tokens that it writes"),
-    "max-budget": (float, "what all runs of this build may cost, in the currency of the prices"),
-    "dry-run": (bool, "only say how many requests and tokens it would be, and the price"),
+GROUPS: dict[str, dict[str, tuple[Callable[[str], Any], str]]] = {
+    "annotations and images": {
+        "image-root": (Path, "folder of the scenes' images, which must then be there"),
+        "unpack": (Path, "folder to write the images to that are inside the annotations (shards, parquet)"),
+        "reader": (str, "format of the annotations (default: found out from their content)"),
+        "exhaustive": (str, "classes, with commas between, of which every instance is annotated"),
+        "licence": (str, "of images whose annotation states none"),
+        "limit": (int, "scenes to read at most (default: all)"),
+        "records": (Path, "LLaVA JSON, for builders that work on records"),
+        "results": (Path, "dataengine: JSON rows of an evaluation, with kind, question and right"),
+    },
+    "what is drawn or asked by program": {
+        "seed": (int, "same seed and settings, same files (default 0)"),
+        "count": (int, "pictures to draw (default 1000)"),
+        "train-scenes": (int, "miniworld: scenes to train on (default 8000)"),
+        "val-scenes": (int, "miniworld: scenes to validate on (default 200)"),
+        "test-scenes": (int, "miniworld: scenes of the benchmarks (default 400)"),
+        "turns": (int, "most questions of one program in a record (default 4)"),
+        "mode": (str, "answers: short, choice (multiple), or both (default)"),
+        "names": (str, "a class name alone refers to an object if its class is 'exhaustive' (default) or"
+                       " 'annotated' once"),
+        "digits": (int, "of coordinates, which are ratios (default 2)"),
+    },
+    "the teacher, for builders that have one": {
+        "teacher": (str, "who writes: an address that ends in /v1, batch (files), rules (no model), or a"
+                         " checkpoint's folder"),
+        "model": (str, "the teacher's, as the endpoint names it"),
+        "prompts": (Path, "folder of prompts in place of those that ship"),
+        "cache": (Path, "file of answers that were paid for (default: in the build's folder)"),
+        "max-tokens": (int, "of an answer (default 1024)"),
+        "temperature": (float, "of the teacher (default 0)"),
+        "concurrency": (int, "requests under way at once (default 16)"),
+        "requests-per-minute": (int, "at most (default: no limit)"),
+        "tokens-per-minute": (int, "at most, read and written (default: no limit)"),
+        "key-variable": (str, "environment variable that holds the endpoint's key (default OPENAI_API_KEY)"),
+        "price-in": (float, "of a million tokens that the teacher reads"),
+        "price-out": (float, "of a million tokens that it writes"),
+        "max-budget": (float, "what all runs of this build may cost, in the currency of the prices"),
+        "dry-run": (bool, "only say how many requests and tokens it would be, and the price"),
+    },
+    "preferences": {
+        "labeller": (str, "who judges what the teacher wrote, as --teacher (default: the teacher)"),
+        "labeller-model": (str, "the labeller's, as its endpoint names it"),
+        "candidates": (int, "answers to one question that are compared (default 4)"),
+        "noise-step": (int, "preferences: step of a diffusion, 1 to 1000, to which images are noised"),
+        "edits": (int, "povid: hallucinations in a rejected answer (default 1)"),
+        "facts": (int, "povid: statements of a description at most (default 6)"),
+    },
+    "this machine or many": {
+        "workers": (int, "processes (default: all cores)"),
+        "engine": (str, "local, processes (default) or ray; what is built does not depend on it"),
+    },
 }  # fmt: skip
-"""What a builder may take; the defaults are the builder's own."""
+"""What a builder may take, by the heading in the help; the defaults are the builder's own."""
+
+SETTINGS = {name: about for group in GROUPS.values() for name, about in group.items()}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``mmtune build``."""
+    parser.usage = (
+        "mmtune build [-h] (--list | --verify RECORDS | BUILDER) [--in PATH …] [--out OUT] [settings]"
+    )
     parser.add_argument("builder", nargs="?", metavar="BUILDER", help="what to build, see --list")
     parser.add_argument("--list", action="store_true", help="say of each builder what it needs and makes")
     parser.add_argument(
@@ -89,11 +104,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="annotations, or a miniworld folder",
     )
     parser.add_argument("--out", type=Path, help="file or folder to write to")
-    for name, (kind, meaning) in SETTINGS.items():
-        if kind is bool:
-            parser.add_argument(f"--{name}", action="store_const", const=True, help=meaning)
-        else:
-            parser.add_argument(f"--{name}", type=kind, help=meaning)
+    for heading, settings in GROUPS.items():
+        group = parser.add_argument_group(heading)
+        for name, (kind, meaning) in settings.items():
+            if kind is bool:
+                group.add_argument(f"--{name}", action="store_const", const=True, help=meaning)
+            else:
+                group.add_argument(f"--{name}", type=kind, help=meaning)
 
 
 def run(args: argparse.Namespace) -> int:
