@@ -23,8 +23,10 @@ from data_builders.prompted.launching import launch
 from data_builders.prompted.prompts import Prompts
 from data_builders.prompted.run import dry_run, run
 from data_builders.scenes import Scene, write_scenes
+from data_builders.teachers import openai_compatible
 from data_builders.teachers.base import Failure, Message, Reply, Request, UnusableError
 from data_builders.teachers.ledger import BudgetError
+from data_builders.teachers.limits import Backoff
 from data_builders.teachers.routed import Routed
 from data_builders.teachers.rules import Rule, Rules
 from mmtune.errors import UserError
@@ -169,7 +171,10 @@ def test_candidates_that_are_all_the_same_are_reported(
         built(name, bare, tmp_path / "one", drawn, candidates=1)
 
 
-def test_an_endpoint_that_is_down_and_one_that_refuses(captioned: list[Scene], tmp_path: Path, drawn: Path):
+def test_an_endpoint_that_is_down_and_one_that_refuses(
+    captioned: list[Scene], tmp_path: Path, drawn: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(openai_compatible, "Backoff", lambda attempts, _: Backoff(attempts, base_s=0.01))
     write_scenes(tmp_path / "scenes.jsonl", captioned[:3])
     settings: dict[str, Any] = {"inputs": [tmp_path / "scenes.jsonl"], "model": "m"}
     with pytest.raises(UserError, match=r"127\.0\.0\.1:9"):

@@ -15,7 +15,7 @@ import pytest
 
 from data_builders.shards import verify_shards
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[2]
 SHARDS, RECORDS = 24, 5
 
 

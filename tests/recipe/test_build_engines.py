@@ -21,6 +21,7 @@ from data_builders.scenes import Scene, write_scenes
 from data_builders.shards import ShardSettings, build_shards
 from mmtune.errors import UserError
 from mmtune.records import ImageRef
+from tests.unit.data_builders.conftest import scenes  # noqa: F401  # a fixture
 
 
 def square(value: int) -> int:
@@ -61,7 +62,7 @@ def test_results_come_in_order_and_errors_come_through(engine):
 
 
 @pytest.fixture(scope="module")
-def inputs(tmp_path_factory: pytest.TempPathFactory, scenes: list[Scene]) -> Path:
+def inputs(tmp_path_factory: pytest.TempPathFactory, scenes: list[Scene]) -> Path:  # noqa: F811
     """Rows with images, of which some are bad and some are there twice; and scenes."""
     folder = tmp_path_factory.mktemp("inputs")
     for number in range(6):
