@@ -91,17 +91,18 @@ class Answered:
         self._file.write(json.dumps(row).encode() + b"\n")
 
     def _key(self, ask: Ask) -> str | None:
-        """None where the image cannot be read, so that nothing is remembered of it."""
-        place = (ask.root, ask.image)
-        if not ask.image:
-            self._images[place] = "no image"
-        if place not in self._images:
-            self._images[place] = _image_hash(*place)
-        image = self._images[place]
-        if image is None:
+        """None where an image cannot be read, so that nothing is remembered of it."""
+        images = [self._image(ask.root, image) for image in ask.images]
+        if None in images:
             return None
-        content = [self._identity, image, ask.text, ask.max_new_tokens, ask.how, ask.options, ask.meanings]
+        settings = [ask.max_new_tokens, ask.how, ask.options, ask.meanings]
+        content = [self._identity, images, ask.history, ask.text, *settings]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+
+    def _image(self, root: str, image: str) -> str | None:
+        if (root, image) not in self._images:
+            self._images[root, image] = _image_hash(root, image)
+        return self._images[root, image]
 
     def _files(self) -> Iterable[Path]:
         return sorted(self.folder.glob(f"{NAME}*.jsonl"))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from eval.options import How, options_of
 from eval.tasks import Item, Task
+from eval.tasks.base import all_images
 
 
 @dataclass(frozen=True)
@@ -16,7 +17,7 @@ class Ask:
 
     root: str
     image: str
-    """Path relative to ``root``; empty where the question has none."""
+    """Path relative to ``root``, of the first of several; empty where the question has none."""
     text: str
     max_new_tokens: int
     how: How = "generate"
@@ -24,6 +25,13 @@ class Ask:
     """What the model chooses between, where the answer is not generated."""
     meanings: tuple[str, ...] = ()
     """The answer that each of ``options`` stands for."""
+    images: tuple[str, ...] = ()
+    """All images in the order of their places; by default ``image`` alone, or none."""
+    history: tuple[tuple[str, str], ...] = ()
+    """Earlier turns, each what the user said and what was answered."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "images", all_images(self.image, self.images))
 
 
 @dataclass(frozen=True)
@@ -32,8 +40,8 @@ class Waiting:
 
     task: str
     item: Item
-    shown: str
-    """The image that the model sees: the item's own, or another's where it is blind."""
+    shown: tuple[str, ...]
+    """The images that the model sees: the item's own, or another's where it is blind."""
     blind: bool
 
 
@@ -47,8 +55,8 @@ def plan_asks(
     """Every question to be asked, with who waits for it, ordered so that one image's questions stand
     together.
 
-    The blind baseline asks each item's question about another item's image. Where that question is asked
-    about that image anyway (descriptions ask the same of every image) the answer serves both.
+    The blind baseline asks each item's question about other images of the benchmark. Where that question is
+    asked about them anyway (descriptions ask the same of every image) the answer serves both.
 
     Args:
         tasks: name → task.
@@ -59,27 +67,30 @@ def plan_asks(
     """
     asks: dict[Ask, list[Waiting]] = {}
     for name, task in tasks.items():
-        other = derange([item.image for item in items[name]], seed) if blind else {}
+        other = derange([image for item in items[name] for image in item.images], seed) if blind else {}
         for item in items[name]:
-            for shown, unseen in ((item.image, False), (other.get(item.image), True)):
-                if shown is not None:
-                    waiting = Waiting(name, item, shown, unseen)
-                    asks.setdefault(_ask(task, item, shown, how), []).append(waiting)
+            waiting = [Waiting(name, item, item.images, False)]
+            if other and item.images:
+                waiting.append(Waiting(name, item, tuple(other[image] for image in item.images), True))
+            for one in waiting:
+                asks.setdefault(_ask(task, item, one.shown, how), []).append(one)
     images: dict[tuple[str, str], int] = {}
     for ask in asks:
         images.setdefault((ask.root, ask.image), len(images))
     return {ask: asks[ask] for ask in sorted(asks, key=lambda a: images[(a.root, a.image)])}
 
 
-def _ask(task: Task, item: Item, shown: str, how: How) -> Ask:
+def _ask(task: Task, item: Item, shown: tuple[str, ...], how: How) -> Ask:
     # A task whose protocol ranks options itself says so, whatever the user wants of the others.
     how = getattr(task, "decided_by", None) or how
     found = options_of(task, item, how)
-    root, length = str(task.images), task.max_new_tokens
+    root, length = str(task.images) if shown else "", task.max_new_tokens
+    first, told = next(iter(shown), ""), item.history
     if found is None:
-        return Ask(root, shown, task.prompt(item), length)
+        return Ask(root, first, task.prompt(item), length, images=shown, history=told)
     prompt = task.prompt(item) if found.prompt is None else found.prompt
-    return Ask(root, shown, prompt, length, how, tuple(found.texts.values()), tuple(found.texts))
+    options, meanings = tuple(found.texts.values()), tuple(found.texts)
+    return Ask(root, first, prompt, length, how, options, meanings, shown, told)
 
 
 def derange(images: Iterable[str], seed: int) -> dict[str, str]:

@@ -119,11 +119,18 @@ class Predictions:
             "task": waiting.task,
             "id": waiting.item.id,
             "blind": waiting.blind,
-            "image": waiting.shown,
+            "image": next(iter(waiting.shown), ""),
             "question": waiting.item.question,
+            **_beside(waiting),
             **outcome,
         }
         line = json.dumps(row, ensure_ascii=False) + "\n"
         self._rows.append(((*self._order[waiting.task, waiting.item.id], waiting.blind), line))
         self._file.write(line)
         self._file.flush()
+
+
+def _beside(waiting: Waiting) -> dict[str, Any]:
+    """What only questions with several images or earlier turns have in their rows."""
+    several = {"images": list(waiting.shown)} if len(waiting.shown) > 1 else {}
+    return several | ({"history": waiting.item.history} if waiting.item.history else {})

@@ -98,7 +98,13 @@ class Peers:
 
 
 def work(asks: Sequence[Ask]) -> int:
-    """About how many tokens are read and written for questions about one image, or about none."""
-    return IMAGE_COST * bool(asks[0].image) + sum(
-        len(ask.text) // LETTERS_A_TOKEN + ask.max_new_tokens for ask in asks
+    """About how many tokens are read and written for questions about one first image, or about none."""
+    images = {image for ask in asks for image in ask.images}
+    return IMAGE_COST * len(images) + sum(
+        _length(ask) // LETTERS_A_TOKEN + ask.max_new_tokens for ask in asks
     )
+
+
+def _length(ask: Ask) -> int:
+    """Letters of the question and of what was said before it."""
+    return len(ask.text) + sum(len(text) for turn in ask.history for text in turn)

@@ -34,11 +34,13 @@ does not take, an image that cannot be sent, or an answer that is yet to come (b
 
 @dataclass(frozen=True)
 class Message:
-    """One turn of what the teacher reads; its images stand before its text."""
+    """One turn of what the teacher reads; its images stand before its text, or in it."""
 
     role: Literal["system", "user", "assistant"]
     text: str
     images: tuple[Picture, ...] = ()
+    in_place: bool = False
+    """Whether the images stand where the text has ``<image>``, as often as there are images."""
 
 
 @dataclass(frozen=True)
@@ -152,6 +154,7 @@ def fingerprint(request: Request, identity: Mapping[str, Any]) -> str:
         "teacher": dict(identity),
         "messages": [
             [message.role, message.text, [picture.sha256 for picture in message.images]]
+            + ["in place"] * message.in_place
             for message in request.messages
         ],
         "settings": vars(request.settings),

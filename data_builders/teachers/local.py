@@ -101,8 +101,9 @@ def _decoding_request(request: Request) -> Any:
 
 
 def _turn(message: Message) -> Turn:
-    """Images in front of the text."""
-    return Turn(message.role, f"{IMAGE_PLACEHOLDER}\n" * len(message.images) + message.text)
+    """Images in front of the text, where they have no place in it."""
+    leading = 0 if message.in_place else len(message.images)
+    return Turn(message.role, f"{IMAGE_PLACEHOLDER}\n" * leading + message.text)
 
 
 def _answer(request: Request, completion: Any) -> Answer:

@@ -14,6 +14,7 @@ from data_builders.teachers.base import (
     Usage,
     check_text,
 )
+from mmtune.records import IMAGE_PLACEHOLDER
 
 CHAT_PATH = "/chat/completions"
 
@@ -64,10 +65,20 @@ def body(request: Request, model: str, *, structured: bool, limit_field: str) ->
 def _message(message: Message) -> dict[str, Any]:
     if not message.images:
         return {"role": message.role, "content": message.text}
-    parts: list[dict[str, Any]] = [
+    pictures: list[dict[str, Any]] = [
         {"type": "image_url", "image_url": {"url": picture.data_url()}} for picture in message.images
     ]
-    return {"role": message.role, "content": [*parts, {"type": "text", "text": message.text}]}
+    if not message.in_place:
+        return {"role": message.role, "content": [*pictures, {"type": "text", "text": message.text}]}
+    first, *texts = message.text.split(IMAGE_PLACEHOLDER)
+    parts = [_text_part(first)]
+    for picture, text in zip(pictures, texts, strict=True):
+        parts += [[picture], _text_part(text)]
+    return {"role": message.role, "content": [piece for part in parts for piece in part]}
+
+
+def _text_part(text: str) -> list[dict[str, Any]]:
+    return [{"type": "text", "text": text}] if text.strip() else []
 
 
 def reply_of(answer: Any, request: Request) -> Reply:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eval.asking import Ask
 from eval.backends.base import Answer, Opening
+from eval.conversations import conversation
 from mmtune.errors import UserError
 
 if TYPE_CHECKING:
@@ -83,19 +85,22 @@ class Checkpoint:
 
 
 def request(ask: Ask) -> Request:
-    """The engine's request for an ask: the image first, then the question, as in the LLaVA-1.5 protocol.
+    """The engine's request for an ask; images that have no place in the text stand first, each on a line of
+    its own, as in the LLaVA-1.5 protocol.
 
-    The image is opened when the engine wants it; all that is asked about it names it by one key.
+    An image is opened when the engine wants it; all that is asked about it names it by one key. Places that
+    do not match the images are the engine's to refuse, for this request alone.
     """
     from mmtune.decode.requests import Request
     from mmtune.images.decoding import load_image
     from mmtune.records import IMAGE_PLACEHOLDER, Turn
 
-    images = (lambda: load_image(Path(ask.root), ask.image),) if ask.image else ()
     return Request(
-        images=images,
-        turns=(Turn("user", f"{IMAGE_PLACEHOLDER}\n{ask.text}" if images else ask.text),),
-        keys=((ask.root, ask.image),) if images else (),
+        images=tuple(partial(load_image, Path(ask.root), image) for image in ask.images),
+        turns=tuple(
+            Turn(said.role, f"{IMAGE_PLACEHOLDER}\n" * said.leading + said.text) for said in conversation(ask)
+        ),
+        keys=tuple((ask.root, image) for image in ask.images),
         id=f"{ask.image}: {ask.text[:60]}",
         max_new_tokens=ask.max_new_tokens,
     )

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from data_builders.teachers.base import Answer as TeacherAnswer
-from data_builders.teachers.base import Message, Reply, Request, Settings
+from data_builders.teachers.base import Message, Reply, Settings
+from data_builders.teachers.base import Request as TeacherRequest
 from data_builders.teachers.openai_compatible import Endpoint as Address
 from data_builders.teachers.openai_compatible import OpenAICompatible
 from data_builders.teachers.pictures import Picture
 from eval.asking import Ask
 from eval.backends.base import Answer, Opening
+from eval.conversations import check, conversation
 from mmtune.errors import UserError
 from mmtune.records import ImageRef
 
@@ -62,7 +65,13 @@ class Endpoint:
             raise UserError(
                 "an endpoint does not tell how likely options are", "openai", "use --how generate"
             )
-        answers = self.client.ask(_request(place, ask) for place, ask in enumerate(asks))
+        good: list[TeacherRequest] = []
+        for place, ask in enumerate(asks):
+            try:
+                good.append(_request(place, ask))
+            except UserError as error:
+                yield place, error
+        answers = self.client.ask(good)
         for answer in _waited_for(answers):
             if isinstance(answer, Reply):
                 yield int(answer.id), Answer(answer.text.strip(), "length" if answer.cut else "stop")
@@ -70,10 +79,22 @@ class Endpoint:
                 yield int(answer.id), UserError(f"{answer.kind}: {answer.reason}")
 
 
-def _request(place: int, ask: Ask) -> Request:
-    pictures = (Picture(Path(ask.root), ImageRef(ask.image)),) if ask.image else ()
-    message = Message("user", ask.text, pictures)
-    return Request(str(place), (message,), Settings(max_tokens=ask.max_new_tokens), as_it_is=True)
+def _request(place: int, ask: Ask) -> TeacherRequest:
+    """The request for an ask.
+
+    Raises:
+        UserError: if its places do not match its images.
+    """
+    turns = conversation(ask)
+    check(ask, turns)
+    pictures = iter([Picture(Path(ask.root), ImageRef(image)) for image in ask.images])
+    messages = tuple(
+        Message(
+            said.role, said.text, tuple(islice(pictures, said.images)), in_place=said.images > said.leading
+        )
+        for said in turns
+    )
+    return TeacherRequest(str(place), messages, Settings(max_tokens=ask.max_new_tokens), as_it_is=True)
 
 
 def _waited_for(answers: AsyncIterator[TeacherAnswer]) -> Iterator[TeacherAnswer]:

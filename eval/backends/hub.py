@@ -1,8 +1,9 @@
 """Any image-text-to-text model of transformers, through its own processor and ``generate``.
 
-Prompts are what the model's processor makes of a chat with one image, padded on the left, those of like
-length together. An imported checkpoint (``mmtune import``) of the same model answers many times faster, since
-it shares images and prefixes; this is for what mmtune does not import, and to check one against the other.
+Prompts are what the model's processor makes of a chat with its images (some chat templates put those first,
+wherever they stand), padded on the left, those of like length together. An imported checkpoint (``mmtune
+import``) of the same model answers many times faster, since it shares images and prefixes; this is for what
+mmtune does not import, and to check one against the other.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any
 
 from eval.asking import Ask
 from eval.backends.base import Answer, Opening
+from eval.conversations import check, conversation
 from mmtune.errors import UserError
 
 
@@ -101,26 +103,26 @@ class HubModel:
             yield from self._batch(asks, batch)
 
     @staticmethod
-    def _kind(ask: Ask) -> tuple[str, int, bool]:
-        return ask.how, ask.max_new_tokens, bool(ask.image)
+    def _kind(ask: Ask) -> tuple[str, int, int]:
+        return ask.how, ask.max_new_tokens, len(ask.images)
 
     def _batch(self, asks: Sequence[Ask], places: list[int]) -> Iterator[tuple[int, Answer | UserError]]:
         import torch
 
-        from eval.backends.images import open_of
+        from eval.backends.images import open_all
 
-        images, readable = [], []
+        images, texts, readable = [], [], []
         for place in places:
-            image = open_of(asks[place]) if asks[place].image else None
-            if isinstance(image, UserError):
-                yield place, image
-            else:
-                images.append([image])
-                readable.append(place)
+            opened, text = open_all(asks[place]), self._prompt(asks[place])
+            if isinstance(opened, UserError) or isinstance(text, UserError):
+                yield place, opened if isinstance(opened, UserError) else text  # type: ignore[misc]
+                continue
+            images.append(opened)
+            texts.append(text)
+            readable.append(place)
         if not readable:
             return
-        shown = {"images": images} if asks[readable[0]].image else {}
-        texts = [self._prompt(asks[place]) for place in readable]
+        shown = {"images": images} if asks[readable[0]].images else {}
         inputs = self.processor(text=texts, padding=True, return_tensors="pt", **shown)
         inputs = inputs.to(self.model.device, self.model.dtype)
         with torch.inference_mode():
@@ -137,10 +139,22 @@ class HubModel:
             text = self.processor.tokenizer.decode(ids, skip_special_tokens=True).strip()
             yield place, Answer(text, "stop" if ends & set(ids) else "length")
 
-    def _prompt(self, ask: Ask) -> str:
-        content = [{"type": "image"}] if ask.image else []
-        content.append({"type": "text", "text": ask.text})
-        chat = [{"role": "user", "content": content}]
+    def _prompt(self, ask: Ask) -> str | UserError:
+        turns = conversation(ask)
+        try:
+            check(ask, turns)
+        except UserError as error:
+            return error
+        chat = [
+            {
+                "role": said.role,
+                "content": [
+                    {"type": "image"} if piece is None else {"type": "text", "text": piece}
+                    for piece in said.pieces()
+                ],
+            }
+            for said in turns
+        ]
         return str(self.processor.apply_chat_template(chat, add_generation_prompt=True))
 
     def _chosen(

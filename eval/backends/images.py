@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 
-def open_of(ask: Ask) -> Image | UserError:
-    """The upright RGB image of an ask, or why there is none."""
+def open_all(ask: Ask) -> list[Image] | UserError:
+    """The upright RGB images of an ask, or why one of them is none."""
     from mmtune.images.decoding import load_image
 
     try:
-        return load_image(Path(ask.root), ask.image)
+        return [load_image(Path(ask.root), image) for image in ask.images]
     except UserError as error:
         return error

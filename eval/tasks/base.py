@@ -67,18 +67,38 @@ class TaskConfig:
 
 @dataclass(frozen=True)
 class Item:
-    """One question about one image, with its truth."""
+    """One question about an image, several or none, with its truth."""
 
     id: str
     image: str
-    """Path relative to the task's image folder; empty where the question has none."""
+    """Path relative to the task's image folder, of the first where there are several; empty where the
+    question has none. Intervals draw the items of one image together."""
     question: str
+    """May hold ``<image>`` where an image stands; see ``eval.conversations``."""
     truth: Any = None
     """What the score needs; None where the benchmark keeps it to itself."""
     kinds: Mapping[str, str] = field(default_factory=dict)
     """Breakdowns that the item belongs to, as ``{"question_type": "how many"}``."""
     official_id: int | str | None = None
     """The id with the type that the official answer file needs."""
+    images: tuple[str, ...] = ()
+    """All images in the order of their places; by default ``image`` alone, or none."""
+    history: tuple[tuple[str, str], ...] = ()
+    """Earlier turns, each what the user said and what was answered."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "images", all_images(self.image, self.images))
+
+
+def all_images(image: str, images: tuple[str, ...]) -> tuple[str, ...]:
+    """The images of a question: those given, or its one image.
+
+    Raises:
+        ValueError: if ``image`` is not the first of those given.
+    """
+    if images and images[0] != image:
+        raise ValueError(f"the image {image!r} is not the first of {images}")
+    return images or ((image,) if image else ())
 
 
 class Task(ABC):

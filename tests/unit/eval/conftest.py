@@ -142,15 +142,16 @@ class SeeingEngine:
         seen: dict[Any, str] = {}
         for index, request in enumerate(requests):
             assert request.keys is not None
+            key = request.keys[0] if request.keys else None
             try:
-                colour = seen.get(request.keys[0]) or self._look(request)
+                colour = "no" if key is None else seen.get(key) or self._look(request)
             except UserError as error:
                 failures[index] = error
                 yield index, Completion("", (), "failed")
                 continue
-            seen[request.keys[0]] = colour
+            seen[key] = colour
             text = request.turns[-1].text.removeprefix("<image>\n")
-            self.asked.append((request.keys[0], text))
+            self.asked.append((key, text))
             yield index, Completion(self._reply(text, colour), (1,), "stop")
 
     def next_tokens(
