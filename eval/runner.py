@@ -21,12 +21,13 @@ from eval.backends import Backend, Opening, open_backend
 from eval.backends.checkpoint import Checkpoint
 from eval.collecting import collect
 from eval.environment import hardware, versions
+from eval.image_folders import ready_images
 from eval.options import How
 from eval.predictions import Predictions
 from eval.scoring import Sampling, breakdowns, pope_mean, score_table, whole_table, with_joint
 from eval.sharing import Peers
 from eval.tasks import Item, Task, TaskConfig, build_tasks
-from eval.tasks.official_files import write_json
+from eval.tasks.official_files import load_checked, write_json
 from mmtune.errors import UserError
 
 if TYPE_CHECKING:
@@ -78,11 +79,9 @@ def run(
         UserError: for a file or a model that cannot be used.
     """
     built = build_tasks(tasks)
-    items = {name: task.load() for name, task in built.items()}
-    for task in built.values():
-        if not task.images.is_dir():
-            raise UserError("There is no such image folder", str(task.images), "give it with images=FOLDER")
+    items = {name: load_checked(task.load, task.config.annotations or "") for name, task in built.items()}
     peers = Peers.from_environment()
+    ready_images(built, items, peers)
     backend = open_backend(str(model), Opening(device or peers.device, batch_size))
     plan = Plan(blind, batch_size, resamples, seed, how, cache)
     return _evaluate(backend, built, items, Path(out), plan, str(model), peers)
@@ -128,6 +127,7 @@ def evaluate(
         "summary", "timing", …}``, which is also written to ``metrics.json``.
     """
     loaded = {name: list(items[name]) if items else task.load() for name, task in tasks.items()}
+    ready_images(tasks, loaded, Peers())
     plan = Plan(blind, batch_size, resamples, seed, how, cache)
     backend = Checkpoint(engine, batch_size)
     results = _evaluate(backend, tasks, loaded, Path(out), plan, checkpoint, Peers())

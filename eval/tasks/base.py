@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -149,6 +149,10 @@ class Task(ABC):
             return Path(self.config.images)
         annotations = self.annotations
         return annotations if annotations.is_dir() else annotations.parent
+
+    def use_images(self, folder: Path) -> None:
+        """Read images from a folder, as if it had been given with ``images=``."""
+        self.config = replace(self.config, images=str(folder))
 
     @property
     def annotations(self) -> Path:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from eval.metrics.choice import parse_letter
 from eval.metrics.intervals import Array, Totals, ratio
 from eval.tasks.base import Counts, Item
 from eval.tasks.choices import Choice, ChoiceTask, asked, kinds_of, letter_of, lettered, truth_choice
+from eval.tasks.embedded import TableOfImages
 from eval.tasks.official_files import check_unique, fields
 from eval.tasks.tables import read_benchmark_rows
 
@@ -17,7 +19,7 @@ _FLAT = ("ADE20K", "COCO")
 _DEEP = ("Omni3D",)
 
 
-class CVBench(ChoiceTask):
+class CVBench(ChoiceTask, TableOfImages):
     """``test.jsonl`` or parquet: idx, type (2D, 3D), task, source, question, choices, answer as ``(A)``.
 
     ``accuracy_2d`` is the mean of those on ADE20K and COCO, ``cv_bench`` the mean of ``accuracy_2d`` and
@@ -40,10 +42,13 @@ class CVBench(ChoiceTask):
             options = lettered(choices)
             truth = Choice(letter_of(answer, options, path, number), options)
             kinds = kinds_of(row, {"type": "type", "task": "task", "source": "source"})
-            image = str(row.get("filename") or f"{idx}.png")
+            image = self.image_name(row, number - 1, "image")
             items.append(Item(str(idx), image, asked(question, options), truth, kinds, idx))
         check_unique(items, path)
         return items
+
+    def image_name(self, row: Mapping[str, Any], number: int, column: str) -> str:
+        return str(row.get("filename") or f"{row['idx']}.png")
 
     def value(self, answer: str, item: Item) -> float | None:
         truth = truth_choice(item)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from eval.metrics.choice import REFUSED, infer_choice
 from eval.metrics.intervals import Array, Totals, ratio
@@ -21,13 +21,13 @@ from eval.tasks.choices import (
     options_in,
     truth_choice,
 )
+from eval.tasks.embedded import TableOfImages
 from eval.tasks.official_files import answers_path, check_unique, fields
-from mmtune.errors import UserError
 
 _KINDS = {"category": "category", "l2-category": "l2_category", "l2_category": "l2_category"}
 
 
-class MMBench(ChoiceTask):
+class MMBench(ChoiceTask, TableOfImages):
     """A TSV table of index, question, hint, A to D, answer, category, l2-category and image.
 
     ``circular`` is the benchmark's figure: questions that are right under all their rotations, which stand in
@@ -52,7 +52,7 @@ class MMBench(ChoiceTask):
             if not empty(row.get("answer")):
                 truth = Choice(letter_of(row["answer"], options, path, number), options)
             hint = "" if empty(row.get("hint")) else str(row["hint"])
-            image = f"{int(index) % ROTATION}.jpg"
+            image = self.image_name(row, number - 1, "image")
             items.append(
                 Item(
                     str(index),
@@ -65,6 +65,10 @@ class MMBench(ChoiceTask):
             )
         check_unique(items, path)
         return items
+
+    def image_name(self, row: Mapping[str, Any], number: int, column: str) -> str:
+        """All rotations of a question share its image."""
+        return f"{int(row['index']) % ROTATION}.jpg"
 
     def value(self, answer: str, item: Item) -> float | None:
         truth = truth_choice(item)
@@ -118,25 +122,6 @@ class MMBench(ChoiceTask):
             sheet.append([item.official_id, item.question, *cells, reply])
         book.save(path)
         return path
-
-    def extract_images(self, folder: Path) -> None:
-        """Write the images of the table to a folder under the names that the items have.
-
-        Raises:
-            UserError: for an image that is not base64.
-        """
-        folder.mkdir(parents=True, exist_ok=True)
-        rows = read_rows_of_any(self.annotations)
-        by_index = {str(row.get("index")): str(row.get("image") or "") for row in rows}
-        for index, image in by_index.items():
-            path = folder / f"{int(index) % ROTATION}.jpg"
-            if path.exists() or not image:
-                continue
-            coded = by_index.get(image, image)  # some tables name another row's index instead of an image
-            try:
-                path.write_bytes(base64.b64decode(coded, validate=True))
-            except ValueError as error:
-                raise UserError(f"The image of {index} is not base64", str(self.annotations)) from error
 
     @staticmethod
     def _unrotated(counts: Counts, item: Item) -> Counts:

@@ -14,11 +14,14 @@ from eval.metrics.mmmu import open_right, parse_multiple_choice, parse_open
 from eval.tasks.accuracy import AccuracyTask
 from eval.tasks.base import Item
 from eval.tasks.choices import asked, lettered
+from eval.tasks.embedded import TableOfImages
 from eval.tasks.official_files import answers_path, check_unique, fields, write_json
 from eval.tasks.tables import read_benchmark_rows
 from mmtune.errors import UserError
+from mmtune.records import IMAGE_PLACEHOLDER
 
 _IMAGES = tuple(f"image_{number}" for number in range(1, 8))
+_MENTION = re.compile(r"<image (\d)>")
 _SUBJECT = re.compile(r"^[a-z]+_(.+)_\d+$")
 
 
@@ -35,8 +38,11 @@ class Truth:
         return self.answer if isinstance(self.answer, str) else " or ".join(self.answer)
 
 
-class MMMU(AccuracyTask):
+class MMMU(AccuracyTask, TableOfImages):
     """Rows of id, question, options, answer and question_type (parquet or JSON), or ``answer_dict_val.json``.
+
+    Each ``<image n>`` in a question or its options is the row's nth image at that place, also where one is
+    mentioned twice; where none is mentioned the first stands in front. Images in a folder are ``ID_n.png``.
 
     Replies are read by the official rules; where these draw an option at random the reply is ``unparsed``
     and wrong. The answer file is an object of id → reply.
@@ -45,6 +51,7 @@ class MMMU(AccuracyTask):
     """
 
     title = "MMMU: college questions of thirty subjects"
+    image_columns = _IMAGES
     default_prompt = "bare"
     default_max_new_tokens = 64
     answer_ids = ("id", "question_id")
@@ -60,11 +67,15 @@ class MMMU(AccuracyTask):
             kinds = {"subject": subject[1]} if subject else {}
             line = "letter" if truth.is_choice else "short"
             question = asked(str(row.get("question", "")), truth.options)
-            items.append(
-                Item(str(identity), f"{identity}_1.png", _instructed(question, line), truth, kinds, identity)
-            )
+            mentioned = _MENTION.findall(question) or "1"
+            images = tuple(self.image_name(row, number - 1, f"image_{each}") for each in mentioned)
+            text = _instructed(_MENTION.sub(IMAGE_PLACEHOLDER, question), line)
+            items.append(Item(str(identity), images[0], text, truth, kinds, identity, images))
         check_unique(items, path)
         return items
+
+    def image_name(self, row: Mapping[str, Any], number: int, column: str) -> str:
+        return f"{row['id']}_{column.removeprefix('image_')}.png"
 
     def value(self, answer: str, item: Item) -> float | None:
         truth: Truth = item.truth

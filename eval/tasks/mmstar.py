@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from eval.metrics.choice import mmstar_right, parse_mmstar
 from eval.tasks.base import Item
 from eval.tasks.choices import Choice, ChoiceTask, kinds_of, letter_of, truth_choice
+from eval.tasks.embedded import TableOfImages
 from eval.tasks.official_files import check_unique, fields
 from eval.tasks.tables import read_benchmark_rows
 
@@ -18,7 +20,7 @@ _KINDS = {
 }
 
 
-class MMStar(ChoiceTask):
+class MMStar(ChoiceTask, TableOfImages):
     """``MMStar`` as parquet or TSV: index, question with its options, answer, category, l2_category.
 
     ``accuracy`` divides by the questions that are scored; the official script by 1,500 and 250, which is the
@@ -39,9 +41,13 @@ class MMStar(ChoiceTask):
             index, question, answer = fields(row, ("index", "question", "answer"), path, number)
             truth = Choice(letter_of(answer, {}, path, number), {})
             kinds = kinds_of(row, _KINDS)
-            items.append(Item(str(index), f"{index}.jpg", str(question), truth, kinds, index))
+            image = self.image_name(row, number - 1, "image")
+            items.append(Item(str(index), image, str(question), truth, kinds, index))
         check_unique(items, path)
         return items
+
+    def image_name(self, row: Mapping[str, Any], number: int, column: str) -> str:
+        return f"{row['index']}.jpg"
 
     def value(self, answer: str, item: Item) -> float | None:
         if mmstar_right(answer, truth_choice(item).letter):

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from eval.metrics.choice import parse_letter
 from eval.tasks.accuracy import AccuracyTask
 from eval.tasks.base import Item
 from eval.tasks.choices import LETTERS, asked, options_in
+from eval.tasks.embedded import FILE_NAME, TableOfImages
 from eval.tasks.official_files import check_unique, fields
 from eval.tasks.tables import read_benchmark_rows
 
 
-class RealWorldQA(AccuracyTask):
+class RealWorldQA(AccuracyTask, TableOfImages):
     """Rows of question, answer (a letter or a word), and options A to D where they stand apart.
 
     A letter is read out of the reply; a word must be the whole reply, case and a final stop aside.
@@ -31,9 +35,17 @@ class RealWorldQA(AccuracyTask):
             identity = row.get("index", number)
             options = options_in(row)
             text = asked(str(question), options)
-            items.append(Item(str(identity), f"{identity}.jpg", text, str(answer).strip(), {}, identity))
+            image = self.image_name(row, number, "image")
+            items.append(Item(str(identity), image, text, str(answer).strip(), {}, identity))
         check_unique(items, path)
         return items
+
+    def image_name(self, row: Mapping[str, Any], number: int, column: str) -> str:
+        """The file that the row names, as in the published folder, or one named after the row."""
+        named = row.get("image")
+        if isinstance(named, str) and FILE_NAME.search(named):
+            return named
+        return f"{row.get('index', number)}.jpg"
 
     def value(self, answer: str, item: Item) -> float | None:
         truth = str(item.truth)

@@ -20,12 +20,23 @@ def read_benchmark_rows(path: Path, without: Sequence[str] = ("image",)) -> list
     Raises:
         UserError: for a file that cannot be read.
     """
-    if path.is_dir():
-        files = sorted(path.glob("**/*.parquet"))
-        if not files:
-            raise UserError("There is no parquet file in this folder", str(path), "give the file itself")
-        return [row for file in files for row in _parquet(file, without)]
-    return _parquet(path, without) if path.suffix == ".parquet" else read_rows_of_any(path)
+    if path.is_dir() or path.suffix == ".parquet":
+        return [row for file in parquet_files(path) for row in _parquet(file, without)]
+    return read_rows_of_any(path)
+
+
+def parquet_files(path: Path) -> list[Path]:
+    """The parquet file itself, or all of a folder in the order in which their rows are counted.
+
+    Raises:
+        UserError: if the folder has none.
+    """
+    if not path.is_dir():
+        return [path]
+    files = sorted(path.glob("**/*.parquet"))
+    if not files:
+        raise UserError("There is no parquet file in this folder", str(path), "give the file itself")
+    return files
 
 
 def _parquet(path: Path, without: Sequence[str]) -> list[dict[str, Any]]:

@@ -285,13 +285,6 @@ def test_score_runs_without_torch_and_lists_the_benchmarks(vqa, tmp_path):
     assert "mmbench" in done.stdout and "24 of 24" in done.stdout
 
 
-def test_mmbench_images_are_taken_out_of_the_table(tmp_path):
-    files = benchmark_files.write("mmbench", tmp_path)
-    (task,) = build_tasks([config_of("mmbench", files)]).values()
-    task.extract_images(tmp_path / "images")
-    assert (tmp_path / "images" / task.load()[0].image).read_bytes() == b"image"
-
-
 def test_refcoco_modes_place_the_same_box(tmp_path):
     files = benchmark_files.write("refcoco", tmp_path)
     said = {"padded": "[0.1, 0.3, 0.6, 0.55]", "thousandths": "(100,100),(600,600)"}
