@@ -72,7 +72,8 @@ class Predictions:
         """Score an answer for one of those who waited for it, and write its row."""
         text = answer.text
         task = self._tasks[waiting.task]
-        counts = task.score(text, waiting.item)
+        # An answer that a judge is to mark has no score yet; it is not itself a judgement.
+        counts = {} if task.needs_judge else task.score(text, waiting.item)
         (self._unseen if waiting.blind else self._seen)[waiting.task].append(Scored(waiting.item, counts))
         if not waiting.blind:
             self._texts[waiting.task][waiting.item.id] = text
@@ -84,7 +85,7 @@ class Predictions:
                 "stopped": answer.stopped,
                 **chosen,
                 "truth": task.truth_text(waiting.item),
-                "right": task.right(counts),
+                "right": None if task.needs_judge else task.right(counts),
                 "counts": counts,
                 "kinds": dict(waiting.item.kinds),
             },

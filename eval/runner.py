@@ -124,7 +124,8 @@ def evaluate(
     Returns:
         ``{"tasks": {name: {"n", "of", "complete", "primary", "metrics": {metric: {value, low, high, n,
         clusters}}, "blind": {metric: …}, "by": {breakdown: {kind: {"n", "metrics", "blind"}}}, …}},
-        "summary", "timing", …}``, which is also written to ``metrics.json``.
+        "summary", "timing", …}``, which is also written to ``metrics.json``. Tasks with ``needs_judge`` have
+        no metrics: their answers are to be judged first.
     """
     loaded = {name: list(items[name]) if items else task.load() for name, task in tasks.items()}
     ready_images(tasks, loaded, Peers())
@@ -221,7 +222,8 @@ def _task_result(
     """A task's part of the results; see ``evaluate``."""
     seen, unseen, failed = kept.seen(task.name), kept.unseen(task.name), kept.failed(task.name)
     texts = {item_id: task.submitted(text) for item_id, text in kept.texts(task.name).items()}
-    seen = with_joint(task, seen, texts)
+    scored = [] if task.needs_judge else with_joint(task, seen, texts)
+    unseen = [] if task.needs_judge else unseen
     if len(seen) < len(items):
         log.warning("%s: the score is over %d of %d items", task.name, len(seen), len(items))
     for item_id, reason in list(failed.items())[:_FAILURES_LOGGED]:
@@ -235,9 +237,10 @@ def _task_result(
         "of": len(items),
         "complete": len(seen) == len(items),
         "limit": task.config.limit,
-        "metrics": score_table(task, seen, sampling) | whole_table(task, seen, texts),
+        "needs_judge": task.needs_judge,
+        "metrics": score_table(task, scored, sampling) | (whole_table(task, scored, texts) if scored else {}),
         "blind": score_table(task, unseen, sampling) if blind else None,
-        "by": breakdowns(task, seen, unseen, sampling),
+        "by": breakdowns(task, scored, unseen, sampling),
         "failed": len(failed),
         "failures": dict(list(failed.items())[:_FAILURES_LISTED]),
         "images": str(task.images),

@@ -130,12 +130,12 @@ def breakdowns(
 def pope_mean(
     answers: Mapping[str, tuple[Task, Sequence[Scored]]], sampling: Sampling
 ) -> dict[str, Any] | None:
-    """Mean F1 over the POPE splits, images resampled for all of them together; None for fewer than two
-    splits.
+    """Mean F1 over the POPE splits on COCO, images resampled for all of them together; None for fewer than
+    two splits.
 
     It is the figure that LLaVA-1.5 reports for POPE.
     """
-    splits = {n: (t, a) for n, (t, a) in answers.items() if isinstance(t, Pope) and a}
+    splits = {n: (t, a) for n, (t, a) in answers.items() if isinstance(t, Pope) and t.source == "coco" and a}
     if len(splits) < 2:
         return None
     names = [(split, count) for split, (_, scored) in splits.items() for count in scored[0].counts]

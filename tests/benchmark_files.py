@@ -6,12 +6,15 @@ Everything is written by hand here; nothing is taken from the benchmarks.
 from __future__ import annotations
 
 import base64
+import io
 import json
 import pickle
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from PIL import Image
 
 SIZE = 24
 """Items of each."""
@@ -27,6 +30,8 @@ class Files:
     answers: Path
     settings: str = ""
     """What follows the task's name on the command line, as ``choices=FILE``."""
+    questions: Path | None = None
+    """The questions, where a benchmark keeps them apart: what asking needs and scoring does not."""
     perfect: dict[str, float] = field(default_factory=dict)
     """Metrics that all right answers give, besides the primary one."""
     items: int = SIZE
@@ -54,6 +59,13 @@ def colour(number: int) -> str:
     return COLOURS[number % 4]
 
 
+def picture(number: int) -> str:
+    """A small image in base64."""
+    file = io.BytesIO()
+    Image.new("RGB", (16, 16), colour(number)).save(file, "PNG")
+    return base64.b64encode(file.getvalue()).decode()
+
+
 def _ten(number: int, ids: bool = True) -> list[dict[str, Any]]:
     answers = [colour(number)] * 8 + ["a dog", "none"]
     return [
@@ -74,10 +86,14 @@ def vqav2(folder: Path) -> Files:
         }
         for n in range(SIZE)
     ]
+    questions = [
+        {"question_id": 100 + n, "image_id": n // 2, "question": "What colour is it?"} for n in range(SIZE)
+    ]
     answers = [{"question_id": 100 + n, "answer": colour(n)} for n in reversed(range(SIZE))]
     return Files(
         dump(folder / "annotations.json", {"annotations": annotations}),
         dump(folder / "answers.json", answers),
+        questions=dump(folder / "questions.json", {"data_subtype": "val2014", "questions": questions}),
     )
 
 
@@ -286,7 +302,7 @@ def _mmbench(folder: Path) -> tuple[Path, list[dict[str, Any]]]:
                     "category": "attribute_recognition",
                     "l2-category": "coarse_perception",
                     "split": "dev",
-                    "image": base64.b64encode(b"image").decode(),
+                    "image": picture(n),
                 }
             )
     lines = ["\t".join(table[0]), *("\t".join(str(cell) for cell in row.values()) for row in table)]
@@ -346,7 +362,7 @@ def mmstar(folder: Path) -> Files:
         {
             "index": n,
             "question": "Which? Options: A: red, B: green, C: blue, D: white",
-            "image": b"",
+            "image": base64.b64decode(picture(n)),
             "answer": LETTERS[n % 4],
             "category": "math",
             "l2_category": "geometry",
@@ -376,8 +392,8 @@ def mmmu(folder: Path) -> Files:
 
 def realworldqa(folder: Path) -> Files:
     lines = [
-        "index\tquestion\tA\tB\tanswer",
-        *(f"{n}\tWhich?\tred\tgreen\t{LETTERS[n % 2]}" for n in range(SIZE)),
+        "index\tquestion\tA\tB\tanswer\timage",
+        *(f"{n}\tWhich?\tred\tgreen\t{LETTERS[n % 2]}\t{picture(n)}" for n in range(SIZE)),
     ]
     (folder / "RealWorldQA.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     answers = [{"index": n, "prediction": f"{LETTERS[n % 2]}."} for n in range(SIZE)]
@@ -504,6 +520,8 @@ def _amber(folder: Path) -> tuple[Path, list[dict[str, Any]]]:
         truth.append(
             {"id": SIZE + 1 + n, "type": kind, "truth": "no" if kind.endswith("ion") or n % 12 > 5 else "yes"}
         )
+    queries = [{"id": t["id"], "image": f"AMBER_{t['id'] % 9}.jpg", "query": "Is it so?"} for t in truth]
+    dump(folder / "query_all.json", queries)
     dump(folder / "relation.json", {"dog": ["puppy"], "tree": [], "cat": []})
     (folder / "safe_words.txt").write_text("man\n")
     return dump(folder / "annotations.json", truth), truth
@@ -514,7 +532,12 @@ def amber(folder: Path) -> Files:
     answers = [
         {"id": t["id"], "response": t["truth"].capitalize()} for t in truth if t["type"] != "generative"
     ]
-    return Files(path, dump(folder / "answers.json", answers), perfect={"existence_precision": 1.0})
+    return Files(
+        path,
+        dump(folder / "answers.json", answers),
+        perfect={"existence_precision": 1.0},
+        questions=folder / "query_all.json",
+    )
 
 
 def amber_descriptions(folder: Path) -> Files:
@@ -522,7 +545,12 @@ def amber_descriptions(folder: Path) -> Files:
     answers = [
         {"id": t["id"], "response": "A puppy under trees."} for t in truth if t["type"] == "generative"
     ]
-    return Files(path, dump(folder / "answers.json", answers), perfect={"cover": 1.0, "hal": 0.0, "cog": 0.0})
+    return Files(
+        path,
+        dump(folder / "answers.json", answers),
+        perfect={"cover": 1.0, "hal": 0.0, "cog": 0.0},
+        questions=folder / "query_all.json",
+    )
 
 
 def hallusionbench(folder: Path) -> Files:

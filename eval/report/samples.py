@@ -59,14 +59,15 @@ def contact_sheet(
     """Choose images at random: half of them with a wrong answer, half without, as far as there are.
 
     Args:
-        rows: rows of ``predictions.jsonl``; blind ones and failed ones are left out.
+        rows: rows of ``predictions.jsonl``; blind ones, failed ones and those that wait for a judge are left
+            out.
         folders: task → image folder.
         count: cards at most.
         seed: seed of the choice.
     """
     by_image: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
-        if not row["blind"] and "prediction" in row and row["task"] in folders:
+        if not row["blind"] and row.get("right") is not None and row["task"] in folders:
             by_image.setdefault((folders[row["task"]], row["image"]), []).append(row)
     flawed = [key for key, group in by_image.items() if not all(row["right"] for row in group)]
     flawless = [key for key in by_image if key not in set(flawed)]

@@ -16,6 +16,8 @@ from mmtune.errors import UserError
 
 SPLIT = re.compile(r"random|popular|adversarial")
 """Told from the file's name, as ``coco_pope_random.json``."""
+SOURCE = re.compile(r"aokvqa|gqa|seem", re.IGNORECASE)
+"""Whose images they are where they are not COCO's, told from the file's name, as ``gqa_pope_random.json``."""
 
 
 class Pope(Task):
@@ -35,9 +37,12 @@ class Pope(Task):
 
     def __init__(self, config: TaskConfig) -> None:
         super().__init__(config)
+        stem = self.annotations.stem
+        split, source = SPLIT.search(stem), SOURCE.search(stem)
+        self.source = source.group().lower() if source else "coco"
         if config.name is None:
-            split = SPLIT.search(self.annotations.stem)
-            self.name = f"pope_{split.group()}" if split else "pope"
+            told = ["pope", self.source if source else "", split.group() if split else ""]
+            self.name = "_".join(filter(None, told))
 
     def load(self) -> list[Item]:
         path = self.annotations

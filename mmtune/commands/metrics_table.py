@@ -24,6 +24,7 @@ def show_metrics(results: Mapping[str, Any]) -> None:
         metric = task["primary"]
         ways = [way for way in task.get("answered_by", {}) if way != "generate"]
         name += f" (by {', '.join(ways)})" if ways else ""
+        metric += " (to be judged)" if task.get("needs_judge") else ""
         table.add_row(name, metric, *_cells(task["metrics"], task["blind"], metric))
         for kinds in task["by"].values():
             for kind, part in kinds.items():
