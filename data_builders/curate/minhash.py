@@ -40,8 +40,11 @@ def signature(text: str) -> Signature:
 
     The share of equal places of two signatures estimates the Jaccard similarity of the shingle sets.
     """
-    data = text.encode("utf-8", "surrogatepass")
-    shingles = {data[i : i + SHINGLE] for i in range(max(1, len(data) - SHINGLE + 1))}
+    # As wide as it must be for all characters to take the same number of bytes.
+    width = 1 if text.isascii() else 4
+    data = text.encode("ascii" if width == 1 else "utf-32-le", "surrogatepass")
+    steps = range(0, max(1, len(data) - (SHINGLE - 1) * width), width)
+    shingles = {data[i : i + SHINGLE * width] for i in steps}
     hashed = np.fromiter((zlib.crc32(one) & 0x7FFFFFFF for one in shingles), np.uint64, len(shingles))
     # 31-bit factors: products stay below 2**62, so nothing overflows.
     return ((hashed[:, None] * _A + _B) % _PRIME).min(axis=0).astype(np.uint32)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
+from functools import cache
 
 from mmtune.records import IMAGE_PLACEHOLDER, Record
 
@@ -16,19 +17,49 @@ PROTOCOL_LINES = (
 """Lines that evaluation protocols put under a question; a question with and without one is the same."""
 
 _APOSTROPHES = re.compile("['\u2018\u2019\u02bc]")
-_TOKEN = re.compile(r"(?<![\w])[-+]?\d+(?:[.,:/]\d+)*|[^\W_]+")
 _PLACEHOLDER = re.compile(re.escape(IMAGE_PLACEHOLDER))
+_RAISED = re.compile("[\u2070\u00b9\u00b2\u00b3\u2074-\u2079]+")
+_DASHES = "-\u2010\u2011\u2012\u2013\u2014\u2015"
+_SIGNS = {**dict.fromkeys(_DASHES, "\u2212"), "*": "\u00d7", "/": "\u00f7", "^": "\u2191"}
+"""What is punctuation in prose, and the mathematical sign that it is in a sum."""
+_SIGN = rf"([{_DASHES}*/^])"
+# Beside a number, or between two single letters.
+_OPERATOR = re.compile(rf"(?<=\d)\s*{_SIGN}|{_SIGN}(?=\s*\d)|(?<=\b[a-z])\s*{_SIGN}(?=\s*[a-z]\b)")
+_NUMBER = r"\d+(?:[.,:]\d+)*"
+_ASCII_TOKEN = re.compile(rf"{_NUMBER}|[^\W_]+|[$+<=>|~%]")
+_LAST_SCRIPT = 0x20000
+"""Beyond are ideographs, and nothing that is a mark or a symbol of a text."""
 
 
 def normalise(text: str) -> str:
-    """A text's words and numbers in lower case, one space apart.
+    """A text's words, numbers and symbols in lower case, one space apart.
 
-    What makes a number another one stays (the point of 3.5, the sign of -3); all other punctuation goes. A
-    text of nothing but punctuation stays as it is, so that two of them are not the same.
+    What makes a sum another one stays (the point of 3.5, signs and operators beside numbers, ``<``, ``%``),
+    as do vowel signs and all symbols that are no punctuation; punctuation goes. A text of nothing but
+    punctuation stays as it is, so that two of them are not the same.
     """
-    plain = unicodedata.normalize("NFKC", _PLACEHOLDER.sub(" ", text)).casefold()
-    tokens = _TOKEN.findall(_APOSTROPHES.sub("", plain))
+    spelt = _RAISED.sub(lambda raised: "^" + raised[0], _PLACEHOLDER.sub(" ", text))
+    plain = unicodedata.normalize("NFKC", spelt).casefold()
+    found = _OPERATOR.sub(lambda sign: f" {_SIGNS[sign[0].strip()]} ", _APOSTROPHES.sub("", plain))
+    tokens = (_ASCII_TOKEN if found.isascii() else _any_token()).findall(found)
     return " ".join(tokens) if tokens else " ".join(plain.split())
+
+
+@cache
+def _any_token() -> re.Pattern[str]:
+    r"""As for ASCII, in all scripts.
+
+    ``\w`` leaves out the signs that spell vowels in Hindi, Thai or Arabic, without which different words
+    would be the same.
+    """
+    marks, symbols = [], ["%"]
+    for code in range(0x80, _LAST_SCRIPT):
+        kind = unicodedata.category(chr(code))
+        if kind in ("Sm", "Sc", "So"):
+            symbols.append(chr(code))
+        elif kind[0] == "M" and not 0xFE00 <= code <= 0xFE0F:  # Whether an emoji is drawn in colours.
+            marks.append(chr(code))
+    return re.compile(rf"{_NUMBER}|(?:[^\W_]|[{''.join(marks)}])+|[$+<=>|~{''.join(symbols)}]")
 
 
 def question_of(text: str) -> str:

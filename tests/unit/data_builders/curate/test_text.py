@@ -21,6 +21,12 @@ from data_builders.curate.text import normalise, question_of
         ("Is it a cat?\nAnswer the question using a single word or phrase.", "is it a cat"),
         ("Ist das Straße?", "ist das STRASSE"),
         ("ｆｕｌｌ width 3", "full width 3"),
+        ("What is 3 - 5?", "what is 3−5"),
+        ("What is 3*5 ?", "What is 3 × 5"),
+        ("Is it 50%?", "is it 50 %"),
+        ("Is this x² + 1?", "is this x^2+1"),
+        ("Is that a well-known dog/cat?", "Is that a well known dog, cat"),
+        ("यह बिल्ली है?", "यह  बिल्ली - है!"),
     ],
 )
 def test_case_and_punctuation_do_not_count(first, second):
@@ -35,6 +41,17 @@ def test_case_and_punctuation_do_not_count(first, second):
         ("?", "!"),
         ("Is there a cat?", "Is there a cut?"),
         ("红色的猫", "蓝色的猫"),
+        ("What is 3 + 5?", "What is 3 - 5?"),
+        ("What is 3*5?", "What is 3/5?"),
+        ("Is 3 < 5?", "Is 3 > 5?"),
+        ("What is a - b?", "What is a * b?"),
+        ("What is 5²?", "What is 52?"),
+        ("Is x = 2?", "Is x ≠ 2?"),
+        ("How much is $5?", "How much is €5?"),
+        ("Is it 10% of it?", "Is it 10 of it?"),
+        ("How many ★ are there?", "How many ☆ are there?"),
+        ("की", "का"),
+        ("ناسٌ", "ناسٍ"),
     ],
 )
 def test_what_changes_the_question_counts(first, second):
@@ -53,6 +70,13 @@ def test_signatures_estimate_the_jaccard_similarity():
         errors.append(minhash.similarity(minhash.signature(first), minhash.signature(second)) - true)
     assert abs(np.mean(errors)) < 0.03
     assert np.abs(errors).max() < 0.2
+
+
+@pytest.mark.parametrize("letters", ["abcdefghij", "あいうえおかきくけこ", "абвгдежзик"])
+def test_shingles_are_runs_of_characters_in_every_script(letters):
+    # Ten letters and the same but for the last: six runs of five each, five of them in both.
+    first, second = letters, letters[:-1] + letters[0]
+    assert minhash.similarity(*map(minhash.signature, (first, second))) == pytest.approx(5 / 7, abs=0.12)
 
 
 def test_near_pairs_are_those_that_comparing_all_gives():
