@@ -54,8 +54,20 @@ class Pool:
         return _unit(self._named(self.features, name, "feature"))
 
     def unit_targets(self, name: str) -> Array:
-        """The targets' features, each of length 1."""
-        return _unit(self._named(self.targets, name, "target"))
+        """The targets' features, each of length 1.
+
+        Raises:
+            UserError: there are none, or they are no vectors in the space of the rows' features.
+        """
+        found = np.asarray(self._named(self.targets, name, "target"))
+        width = np.asarray(self._named(self.features, name, "feature")).shape[1]
+        if not len(found) or found.shape[1] != width:
+            raise UserError(
+                f"the rows' {name} have {width} numbers each, the {len(found)} targets' {found.shape[1]}",
+                "--targets",
+                "score both with the same model",
+            )
+        return _unit(found)
 
     def _named(self, found: Mapping[str, Any], name: str, what: str, option: str = "") -> Any:
         if name not in found:
@@ -90,6 +102,12 @@ class Settings:
     clusters: int | None = None
     weights: Mapping[str, float] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.distance <= 2:
+            raise UserError(f"the cosine distance is {self.distance}", "--distance", "give 0 to 2")
+        if self.clusters is not None and self.clusters < 1:
+            raise UserError(f"there are to be {self.clusters} clusters", "--clusters", "give at least 1")
+
 
 def ranks(values: Array) -> Array:
     """0..1 by rank, equal values alike: scores on different scales can then be put together."""
@@ -113,6 +131,7 @@ def descending(values: Array) -> list[int]:
 
 
 def _unit(vectors: Any) -> Array:
-    wide = np.asarray(vectors, dtype=np.float64)
-    lengths = np.linalg.norm(wide, axis=1, keepdims=True)
-    return wide / np.where(lengths > 0, lengths, 1.0)
+    wide = np.array(vectors, dtype=np.float64)
+    lengths = np.sqrt(np.einsum("ij,ij->i", wide, wide))[:, None]
+    wide /= np.where(lengths > 0, lengths, 1.0)  # In place: of a million rows every copy counts.
+    return wide

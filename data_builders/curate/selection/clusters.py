@@ -29,7 +29,7 @@ def quotas(shares: Array, sizes: NDArray[np.int64], count: int) -> NDArray[np.in
     """Whole numbers in proportion to shares that add up to ``count``, none above its size.
 
     What a small cluster cannot give goes to the others in the same proportion; fractions go to the largest
-    remainders, of equals to the first.
+    remainders, of equals to the first. Who has no share gives only what nobody else can.
 
     Raises:
         ValueError: the sizes do not add up to ``count``.
@@ -46,7 +46,9 @@ def quotas(shares: Array, sizes: NDArray[np.int64], count: int) -> NDArray[np.in
         whole = np.minimum(np.floor(exact).astype(np.int64), sizes - given)
         if (whole == np.floor(exact)).all():
             order = np.argsort(-(exact - whole), kind="stable")
-            roomy = [place for place in order if sizes[place] - given[place] > whole[place]]
+            roomy = [
+                place for place in order if weights[place] > 0 and sizes[place] - given[place] > whole[place]
+            ]
             whole[roomy[: left - int(whole.sum())]] += 1
         given += whole
     return given

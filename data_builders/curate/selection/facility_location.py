@@ -7,6 +7,7 @@ at least 1 - 1/e of the best value.
 from __future__ import annotations
 
 import heapq
+import logging
 
 import numpy as np
 
@@ -14,19 +15,28 @@ from data_builders.curate.selection.base import Array, Pool, Settings
 
 _REFERENCES = 4096
 """Rows that stand for all in the function; of more, a random sample does."""
+_NOTHING = 1e-9
+"""What rounding makes of a gain of 0; from there on rows would be taken in the order of the file."""
+
+log = logging.getLogger(__name__)
 
 
 def choose(pool: Pool, count: int, seed: int, settings: Settings) -> list[int]:
-    """Greedy over cosine similarity, cut at 0."""
+    """Greedy over cosine similarity, cut at 0; at random once every row that stands for all is covered."""
     vectors = pool.unit(settings.features)
     references = vectors
     if pool.size > _REFERENCES:
         references = vectors[np.sort(np.random.RandomState(seed).permutation(pool.size)[:_REFERENCES])]
-    return greedy(vectors, references, count)
+    chosen = greedy(vectors, references, count)
+    if (missing := count - len(chosen)) > 0:
+        log.info("%d rows cover everything that is compared; %d others are random", len(chosen), missing)
+        free = np.random.RandomState(seed).permutation(np.setdiff1d(np.arange(pool.size), chosen))
+        chosen += [int(place) for place in free[:missing]]
+    return chosen
 
 
 def greedy(vectors: Array, references: Array, count: int) -> list[int]:
-    """Places of the rows, the one that adds most first.
+    """Places of at most ``count`` rows, the one that adds most first; fewer where no other row adds anything.
 
     A row's gain only falls as others are chosen, so one that is still the best after a fresh look is the
     best of all, and most rows are never looked at again.
@@ -43,6 +53,8 @@ def greedy(vectors: Array, references: Array, count: int) -> list[int]:
         if queue and (-gain, place) > queue[0]:
             heapq.heappush(queue, (-gain, place))
             continue
+        if gain <= _NOTHING:
+            break
         covered = np.maximum(covered, similar)
         chosen.append(place)
     return chosen

@@ -33,7 +33,9 @@ def take(
         settings: ``by`` orders a cluster where the rows have that score.
     """
     order = np.random.RandomState(seed).permutation(pool.size)
-    if settings.by in pool.columns:
+    if (
+        settings.by in pool.columns or settings.by != Settings.by
+    ):  # A name that somebody gave has to be there.
         order = order[np.argsort(-pool.column(settings.by, "--by")[order], kind="stable")]
     given = quotas(shares, np.bincount(labels, minlength=len(shares)), count)
     chosen: list[int] = []

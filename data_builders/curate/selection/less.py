@@ -21,10 +21,13 @@ def choose(pool: Pool, count: int, seed: int, settings: Settings) -> list[int]:
 def influence(pool: Pool) -> Array:
     """(rows,) influence on the task that each row helps most."""
     names = [name for name in sorted(pool.features) if name == FEATURES or name.startswith(f"{FEATURES}-")]
-    total = np.zeros(pool.size)
+    by_checkpoint = []
     for name in names or [FEATURES]:
         rows, targets = pool.unit(name), pool.unit_targets(name)
         groups = pool.groups if pool.groups is not None else np.zeros(len(targets), dtype=np.int64)
-        by_task = [(rows @ targets[groups == group].T).mean(axis=1) for group in np.unique(groups)]
-        total += np.stack(by_task).max(axis=0)
+        # The mean of the cosines is the product with the mean of the targets.
+        wanted = [targets[groups == group].mean(axis=0) for group in np.unique(groups)]
+        by_checkpoint.append(rows @ np.stack(wanted, axis=1))
+    # A row that helps one task at one checkpoint and another task at the next helps neither much.
+    total: Array = np.sum(by_checkpoint, axis=0).max(axis=1)
     return total

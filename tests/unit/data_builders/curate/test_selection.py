@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from data_builders.curate.selection import SELECTORS, Pool, Settings, select
+from data_builders.curate.selection import SELECTORS, Pool, Settings, facility_location, select
 from data_builders.curate.selection.base import ranks
 from data_builders.curate.selection.clusters import quotas
 from data_builders.curate.selection.k_means import quota_weights
@@ -141,6 +141,8 @@ def test_quotas_add_up_and_fit(clusters, share):
 def test_quotas_are_by_largest_remainder():
     assert quotas(np.array([5.0, 3.0, 2.0]), np.array([9, 9, 9]), 4).tolist() == [2, 1, 1]
     assert quotas(np.array([8.0, 1.0, 1.0]), np.array([3, 9, 9]), 9).tolist() == [3, 3, 3]
+    assert quotas(np.array([1.0, 1.0, 1.0, 0.0]), np.array([3, 3, 9, 9]), 11).tolist() == [3, 3, 5, 0]
+    assert quotas(np.array([1.0, 0.0]), np.array([3, 9]), 5).tolist() == [3, 2]
 
 
 def test_less_takes_the_task_that_a_row_helps_most():
@@ -157,12 +159,58 @@ def test_less_takes_the_task_that_a_row_helps_most():
         pool.groups,
     )
     assert influence(both) == pytest.approx([2, 2, 1.6, 0])
+    # Over all checkpoints first, and then over the tasks: the first row helps a task at each, never the same.
+    turned = Pool(
+        2,
+        {},
+        {"gradients": rows[:3:2], "gradients-2": rows[1:3]},
+        dict.fromkeys(("gradients", "gradients-2"), pool.targets["gradients"]),
+        pool.groups,
+    )
+    assert influence(turned) == pytest.approx([1, 1.6])
+
+
+def test_targets_of_another_model_are_refused():
+    rows = {name: np.ones((3, 4), np.float32) for name in ("gradients", "hidden")}
+    for name in ("less", "rds"):
+        for wrong in (np.ones((2, 5), np.float32), np.ones((0, 4), np.float32)):
+            with pytest.raises(UserError, match="same model"):
+                select(name, Pool(3, {}, rows, dict.fromkeys(rows, wrong)), 1)
+
+
+def test_settings_that_mean_nothing_are_refused():
+    for wrong in ({"distance": -0.1}, {"distance": float("nan")}, {"clusters": 0}):
+        with pytest.raises(UserError, match=r"--distance|--clusters"):
+            Settings(**wrong)
+    with pytest.raises(UserError, match="no score 'similarty'"):
+        select("k_means", pool_of(20), 5, 0, Settings(by="similarty"))
+
+
+def test_rows_that_add_nothing_are_not_taken_from_the_beginning_of_the_file(monkeypatch):
+    monkeypatch.setattr(facility_location, "_REFERENCES", 20)
+    chosen = select("facility_location", pool_of(1000, width=3), 200)
+    assert np.mean(chosen[40:]) > 400
 
 
 def test_rds_lets_every_example_choose_in_turn():
     rows = np.array([[1, 0], [0.9, 0.1], [0.8, 0.2], [0, 1]], dtype=np.float32)
     pool = Pool(4, {}, {"hidden": rows}, {"hidden": np.array([[1, 0], [0, 1]], np.float32)})
     assert select("rds", pool, 3) == [0, 3, 1]
+
+
+def test_rds_is_what_sorting_all_rows_for_each_example_gives():
+    random = np.random.RandomState(5)
+    # Few different numbers, so that many rows are equally near.
+    rows, wanted = random.randint(0, 3, (60, 2)), random.randint(1, 3, (4, 2))
+    pool = Pool(60, {}, {"hidden": rows.astype(np.float32)}, {"hidden": wanted.astype(np.float32)})
+    queues = [
+        list(np.argsort(-(pool.unit("hidden") @ one), kind="stable")) for one in pool.unit_targets("hidden")
+    ]
+    chosen: list[int] = []
+    for number in range(60):
+        chosen.append(next(place for place in queues[number % 4] if place not in chosen))
+    for count in (1, 7, 60):
+        assert select("rds", pool, count) == chosen[:count]
 
 
 def test_d3_leaves_noise_and_duplicates_out():
