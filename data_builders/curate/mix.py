@@ -38,6 +38,16 @@ class MixSettings:
     losses: Mapping[str, float] = field(default_factory=dict)
     upsample: bool = True
 
+    def __post_init__(self) -> None:
+        for name, rows in (("cap", self.cap), ("total", self.total)):
+            if rows is not None and rows < 1:
+                raise UserError(f"the {name} is {rows} rows", f"--{name}", "give at least 1")
+        for rule, given in (("weights", self.weights), ("skills", self.losses)):
+            if given and self.rule != rule:
+                raise UserError(
+                    f"the rule {self.rule} reads neither weights nor losses", "--rule", f"give --rule {rule}"
+                )
+
 
 def _proportional(sizes: Mapping[str, int], settings: MixSettings) -> dict[str, float]:
     return {name: float(size) for name, size in sizes.items()}
@@ -54,7 +64,7 @@ def _square_root(sizes: Mapping[str, int], settings: MixSettings) -> dict[str, f
 
 def _temperature(sizes: Mapping[str, int], settings: MixSettings) -> dict[str, float]:
     """Source: the temperature-scaled mixing of multilingual BERT and T5: size to the power of 1 / T."""
-    if settings.temperature <= 0:
+    if not settings.temperature > 0:
         raise UserError(f"the temperature is {settings.temperature}", "--temperature", "give more than 0")
     return {name: size ** (1 / settings.temperature) for name, size in sizes.items()}
 
@@ -75,10 +85,13 @@ def _skills(sizes: Mapping[str, int], settings: MixSettings) -> dict[str, float]
     lacking = sorted(set(sizes) - set(settings.losses))
     if lacking:
         raise UserError(
-            f"there is no loss for the source {lacking[0]!r}", "--losses", "give one for each source"
+            f"there is no loss for the source {lacking[0]!r}", "--loss", "give one for each source"
         )
+    for name in settings.losses:
+        if name not in sizes:
+            raise unknown("source", name, sizes, "--loss")
     if min(settings.losses.values()) < 0:
-        raise UserError("a loss is below 0", "--losses", "give losses or error rates")
+        raise UserError("a loss is below 0", "--loss", "give losses or error rates")
     return {name: float(settings.losses[name]) for name in sizes}
 
 
@@ -126,7 +139,7 @@ def counts(sizes: Mapping[str, int], settings: MixSettings) -> dict[str, int]:
 
 def recipe_weights(sizes: Mapping[str, int], given: Mapping[str, int]) -> dict[str, float]:
     """The ``weight`` of each source in a recipe with the same shares: rows given over rows there are."""
-    return {name: round(given[name] / size, 6) for name, size in sizes.items()}
+    return {name: float(f"{given[name] / size:.6g}") for name, size in sizes.items()}
 
 
 def draw(size: int, wanted: int, seed: int) -> list[int]:

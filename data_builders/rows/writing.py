@@ -34,11 +34,18 @@ def writing_to(path: Path) -> Iterator[None]:
 
 
 def to_line(value: Any) -> bytes:
-    """JSON in one line of UTF-8."""
+    """JSON in one line of UTF-8.
+
+    Raises:
+        UserError: it holds NaN or an infinity, with which no reader would take it.
+    """
     try:
-        return json.dumps(value, ensure_ascii=False).encode()
+        return json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
     except UnicodeEncodeError:  # half of a surrogate pair, which only JSON's own escapes can spell
-        return json.dumps(value).encode()
+        return json.dumps(value, allow_nan=False).encode()
+    except ValueError as error:
+        what = f"a row holds NaN or an infinity, which JSON has not: {str(value)[:80]}"
+        raise UserError(what, fix="leave the number out, or write null") from error
 
 
 class RowWriter:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -63,6 +64,10 @@ def run(args: argparse.Namespace) -> None:
         raise UserError("two sources have one file name", fix="give each another name")
     if args.out is not None and any(args.out.resolve() == path.resolve() for path in args.paths):
         raise UserError("the output is one of the sources", str(args.out), "choose another file")
+    if args.easy_first and args.stage:
+        raise UserError(
+            "easy rows first and stages are two orders", "--stage, --easy-first", "give one of them"
+        )
     settings = MixSettings(
         rule=args.rule,
         weights=pairs_of(args.weight, "--weight"),
@@ -75,7 +80,8 @@ def run(args: argparse.Namespace) -> None:
     sizes = {name: len(source) for name, source in sources.items()}
     given = counts(sizes, settings)
     for name, weight in recipe_weights(sizes, given).items():
-        say(f"{name}: {given[name]} rows of {sizes[name]} (weight {weight:g} in a recipe)")
+        how = f"weight {weight:g} in a recipe" if weight else "leave it out of a recipe"
+        say(f"{name}: {given[name]} rows of {sizes[name]} ({how})")
     if args.out is None:
         return
     drawn = {name: draw(sizes[name], given[name], args.seed + n) for n, name in enumerate(sizes)}
@@ -102,9 +108,12 @@ def _ordered(
 
     if args.easy_first:
         rows = [(name, row) for name, rows_of in drawn.items() for row in rows_of]
-        return curriculum(
-            rows, [_number(_usable(sources[name], row), args.easy_first) for name, row in rows], args.seed
-        )
+        numbers = [_number(_usable(sources[name], row), args.easy_first) for name, row in rows]
+        if all(math.isnan(number) for number in numbers):
+            raise UserError(
+                f"no row has a number under {args.easy_first!r}", "--easy-first", "name another key"
+            )
+        return curriculum(rows, numbers, args.seed)
     if not args.stage:
         return shuffled([drawn], args.seed)
     stages = [[Path(name).name for name in stage.split(",")] for stage in args.stage]
@@ -121,4 +130,5 @@ def _ordered(
 
 def _number(row: Any, key: str) -> float:
     value = row.get(key) if isinstance(row, dict) else None
-    return float(value) if isinstance(value, int | float) else float("nan")
+    known = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if known else math.nan
