@@ -132,7 +132,8 @@ def _write(args: argparse.Namespace, root: Path) -> int:
     """Go through the file once; a record that a model cannot look at is a problem and gets no row."""
     import numpy as np
 
-    from data_builders.problems import problem_of
+    from data_builders.curate.scored import digest_of, refuse_other_rows
+    from data_builders.problems import Problem, problem_of
     from data_builders.rows import RowWriter, writing_to
     from mmtune.commands.data.finders import finders
     from mmtune.progress import track
@@ -141,6 +142,7 @@ def _write(args: argparse.Namespace, root: Path) -> int:
     numbers, vectors = finders(args, asked.ratings if asked else ())
     if not numbers and not vectors and asked is None:
         raise UserError("Nothing is asked for", fix="give --score or --features; --list lists them")
+    refuse_other_rows(args.path, args.out, vectors)
     rated = _rated(args, asked)
     names = [*(asked.ratings if asked else ()), *numbers]
     with writing_to(args.out):
@@ -156,16 +158,25 @@ def _write(args: argparse.Namespace, root: Path) -> int:
             except UserError as error:
                 problems.append(problem_of(error, number, record.id))
                 continue
+            if broken := [name for name, vector in wide.items() if not np.isfinite(vector).all()]:
+                problems.append(Problem(number, f"its {broken[0]} are not finite", id=record.id))
+                continue
             # JSON has no NaN: a score that a record lacks is null.
             plain = {name: value if np.isfinite(value) else None for name, value in values.items()}
             ratings = {name: given.get(name) for name in (asked.ratings if asked else ())}
-            out.write({"row": number, "id": record.id, **ratings, **plain})
+            out.write({"row": number, "id": record.id, "said": digest_of(record), **ratings, **plain})
             for name, vector in wide.items():
                 found[name].append(np.asarray(vector, dtype=np.float32))
         if not out.count:
             raise UserError(f"no record can be scored; the first: {problems[0]}", str(args.path))
+        # Old vectors go before new scores come: whoever stops this between the two leaves nothing that fits.
+        for name in found:
+            (args.out / f"features-{name}.npy").unlink(missing_ok=True)
     for name, rows in found.items():
-        np.save(args.out / f"features-{name}.npy", np.stack(rows))
+        partial = args.out / f".features-{name}.npy.partial"
+        with partial.open("wb") as file:
+            np.save(file, np.stack(rows))
+        partial.replace(args.out / f"features-{name}.npy")
     problems += rated.problems if rated else []
     problems.sort(key=lambda problem: problem.number)
     tell_problems(args.path, problems, args.out / "problems.jsonl")

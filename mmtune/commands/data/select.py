@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
 
 from mmtune.commands.data.arguments import say, take_file
@@ -29,7 +30,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     size.add_argument("--share", type=float, help="share of the rows to choose, above 0 up to 1")
     size.add_argument("--count", type=int, help="rows to choose")
     parser.add_argument("--out", type=Path, help="chosen rows; OUT.random.jsonl gets the baseline")
-    parser.add_argument("--targets", type=Path, metavar="FOLDER", help="scored examples of what is wanted")
+    parser.add_argument(
+        "--targets",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FOLDER",
+        help="scored examples of what is wanted; can be repeated, a folder for each task",
+    )
     parser.add_argument("--by", default="rating", help="score that more is better of (default rating)")
     parser.add_argument("--quality", default="rating", help="score of the answers (deita, d3, align2llava)")
     parser.add_argument(
@@ -58,12 +66,14 @@ def run(args: argparse.Namespace) -> None:
         return
     if args.path is None or args.out is None or args.scores is None:
         raise UserError("Which records?", fix="give FILE, --scores FOLDER and --out FILE")
+    if args.share is not None and not 0 < args.share <= 1:
+        raise UserError(f"the share is {args.share}", "--share", "give more than 0, up to 1")
     scored = read_pool(args.scores, args.targets)
     pool, rows = scored.pool, scored.rows
     if without := match_rows(args.path, scored, args.scores):
         listed = args.scores / "problems.jsonl"
         say(f"{args.path}: {without} rows have no score and are not chosen, see {listed}")
-    count = args.count or round((args.share or 0.1) * pool.size)
+    count = _count(args, pool.size)
     settings = Settings(
         by=args.by,
         quality=args.quality,
@@ -100,21 +110,30 @@ def run(args: argparse.Namespace) -> None:
         say(f"  mean {name}: chosen {found['chosen']}, random {found['random']}, all {found['all']}")
 
 
+def _count(args: argparse.Namespace, rows: int) -> int:
+    if args.count is not None:
+        return int(args.count)
+    return round((0.1 if args.share is None else args.share) * rows)
+
+
 def pairs_of(texts: list[str], option: str) -> dict[str, float]:
     """``NAME=NUMBER`` texts as a mapping.
 
     Raises:
-        UserError: one has another form.
+        UserError: one has another form, or stands twice.
     """
-    found = {}
+    found: dict[str, float] = {}
     for text in texts:
         name, equals, number = text.rpartition("=")
         try:
-            found[name] = float(number)
+            value = float(number)
         except ValueError:
-            equals = ""
-        if not equals or not name:
+            value = math.nan
+        if not equals or not name or not math.isfinite(value):
             raise UserError(f"{text!r} is not understood", option, "write NAME=NUMBER")
+        if name in found:
+            raise UserError(f"{name!r} is given twice", option, "give it once")
+        found[name] = value
     return found
 
 

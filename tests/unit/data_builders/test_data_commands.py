@@ -219,6 +219,41 @@ def test_select_refuses_rows_that_were_not_scored(folder, capsys):
     fails(words, folder, capsys, "name another score with --by")
 
 
+def test_rows_without_ids_are_told_by_what_they_say(folder, capsys):
+    rows = [{key: value for key, value in row(n, f"What is {n}?").items() if key != "id"} for n in range(6)]
+    write(folder / "plain.jsonl", rows)
+    score = ["data", "score", "plain.jsonl", "--out", "scores", "--score", "length"]
+    run([*score, "--features", "plain"], folder)
+    select = ["data", "select", "plain.jsonl", "--scores", "scores", "--count", "2", "--out", "x.jsonl"]
+    write(folder / "plain.jsonl", [one | {"licence": "MIT"} for one in rows])
+    run(select, folder)
+    select[select.index("2")] = "0"
+    fails(select, folder, capsys, "0 of 6 rows cannot be chosen")
+    write(folder / "plain.jsonl", [rows[0], rows[2], rows[1], *rows[3:]])
+    fails(select, folder, capsys, "row 1, record '1', says something else than when it was scored")
+    # The vectors that are there would pass for those of this file.
+    fails(score, folder, capsys, "keeps the vectors plain of other rows", "choose another folder")
+    run([*score, "--features", "plain"], folder)
+    run(score, folder)
+
+
+def test_targets_are_tasks_of_their_own(folder):
+    import numpy as np
+
+    run(["data", "score", "rows.jsonl", "--out", "scores", "--score", "length"], folder)
+    vectors = np.zeros((30, 2), dtype=np.float32)
+    vectors[:, 0], vectors[4] = 1, (0, 1)
+    vectors[:, 1] += 0.01 * np.arange(30)
+    np.save(folder / "scores/features-gradients.npy", vectors)
+    words = ["data", "select", "rows.jsonl", "--scores", "scores", "--selector", "less", "--count", "2"]
+    for name, wanted in (("one", [[1, 0]]), ("other", [[0, 1], [0, 2]])):
+        (folder / name).mkdir()
+        np.save(folder / name / "features-gradients.npy", np.array(wanted, dtype=np.float32))
+        words += ["--targets", name]
+    run([*words, "--out", "x.jsonl"], folder)
+    assert [one["id"] for one in read(folder / "x.jsonl")] == ["r0", "r4"]
+
+
 def test_mix_says_weights_and_writes_stages(folder):
     write(folder / "a.jsonl", [row(n) for n in range(90)])
     write(folder / "b.jsonl", [row(100 + n, image=False) for n in range(10)])
@@ -286,6 +321,22 @@ def test_card_and_page_are_written(folder):
         (["data", "score", "rows.jsonl", "--out", "s", "--score", "loss"], "give a checkpoint"),
         (["data", "mix", "rows.jsonl", "--weight", "rows.jsonl"], "NAME=NUMBER"),
         (["data", "mix", "bad.jsonl", "--out", "x.jsonl"], "bad.jsonl, row 0"),
+        (["data", "mix", "nan.jsonl", "--out", "x.jsonl"], "NaN or an infinity"),
+        (["data", "mix", "rows.jsonl", "--weight", "rows.jsonl=3"], "--rule weights"),
+        (["data", "mix", "rows.jsonl", "--loss", "rows.jsonl=3"], "--rule skills"),
+        (["data", "mix", "rows.jsonl", "--rule", "weights", "--weight", "rows.jsonl=nan"], "NAME=NUMBER"),
+        (["data", "mix", "rows.jsonl", "--cap", "0"], "--cap"),
+        (["data", "mix", "rows.jsonl", "--total", "-3"], "--total"),
+        (
+            ["data", "mix", "rows.jsonl", "--out", "x.jsonl", "--easy-first", "hardness"],
+            "no row has a number",
+        ),
+        (
+            ["data", "mix", "rows.jsonl", "--out", "x.jsonl", "--easy-first", "n", "--stage", "rows.jsonl"],
+            "two orders",
+        ),
+        (["data", "select", "rows.jsonl", "--out", "x.jsonl", "--scores", "s", "--share", "0"], "--share"),
+        (["data", "select", "rows.jsonl", "--out", "x.jsonl", "--scores", "s", "--share", "nan"], "--share"),
         (["data", "restyle", "bad.jsonl", "--teacher", "rules", "--out", "x"], "1 rows are no records"),
         (["data", "score", "bad.jsonl", "--score", "length", "--out", "x"], "no record can be scored"),
         (["data", "card", "bad.jsonl", "--out", "x.md"], "no row of the file can be used"),
@@ -299,5 +350,6 @@ def test_card_and_page_are_written(folder):
 )
 def test_mistakes_are_one_sentence(folder, capsys, words, says):
     write(folder / "bad.jsonl", [{"id": "x", "conversations": []}])
+    write(folder / "nan.jsonl", [row(1, score=float("nan"))])
     fails(words, folder, capsys, says)
     assert sorted(file.name for file in folder.glob("x*") if file.is_file()) == []
