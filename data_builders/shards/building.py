@@ -22,10 +22,11 @@ from data_builders.shards.manifest import (
     verify_shards,
 )
 from data_builders.shards.planning import ShardSettings, plans
-from data_builders.shards.writing import PROGRESS, write_shard
+from data_builders.shards.writing import PROGRESS, changed_since, write_shard
 from mmtune.errors import UserError
 
 PROBLEMS = "problems.jsonl"
+_SHARDS = "[0-9][0-9][0-9][0-9][0-9].tar"
 
 
 def build_shards(path: Path, out: Path, settings: ShardSettings, engine: Engine) -> Manifest:
@@ -41,8 +42,8 @@ def build_shards(path: Path, out: Path, settings: ShardSettings, engine: Engine)
         engine: where shards are written; the bytes do not depend on it.
 
     Raises:
-        UserError: the folder holds other shards, no row can be used, a licence is unknown where one is
-            required, or something cannot be read or written.
+        UserError: the folder holds other shards, or finished ones of images that were changed since; no row
+            can be used, a licence is unknown where one is required, or something cannot be read or written.
     """
     with writing_to(out):
         return _build(path, out, settings, engine)
@@ -51,9 +52,11 @@ def build_shards(path: Path, out: Path, settings: ShardSettings, engine: Engine)
 def _build(path: Path, out: Path, settings: ShardSettings, engine: Engine) -> Manifest:
     plain = {"records": settings.records, "bytes": settings.bytes, "licences": dict(settings.licences)}
     digest = sha256_of(path)
-    done = _finished(out, plain, digest)
     progress = out / PROGRESS
+    _refuse_strangers(out, progress)
+    done = _finished(out, plain, digest)
     if done is not None:
+        _refuse_changed(path, out, settings, engine)
         shutil.rmtree(progress, ignore_errors=True)
         return done
     progress.mkdir(parents=True, exist_ok=True)
@@ -104,11 +107,35 @@ def _finished(out: Path, settings: dict[str, Any], digest: str) -> Manifest | No
     return None if manifest.problems or verify_shards(out) else manifest
 
 
+def _refuse_strangers(out: Path, progress: Path) -> None:
+    """Shards of somebody else have the same names, and would be written over or removed."""
+    if (out / MANIFEST).is_file() or progress.is_dir():
+        return
+    if found := sorted(out.glob(_SHARDS)):
+        raise UserError(
+            "the folder holds shards that no unfinished build left", str(found[0]), "choose another folder"
+        )
+
+
+def _refuse_changed(path: Path, out: Path, settings: ShardSettings, engine: Engine) -> None:
+    """A finished folder is left alone if it holds what the images and the required licences say today."""
+    problems: list[Problem] = []
+    work = partial(changed_since, out=str(out))
+    changed = [found for found in engine.map(work, plans(path, settings, problems)) if found]
+    changed = [*map(str, problems), *changed]
+    if changed:
+        raise UserError(
+            f"the folder holds finished shards, and an image is not what it was: {changed[0]}",
+            str(out),
+            "choose another folder, or remove it",
+        )
+
+
 def _remove_others(out: Path, names: set[str]) -> None:
     """Drop what killed builds left behind: halves of files, and shards of other rows."""
     for file in out.glob(".*.partial"):
         file.unlink()
-    for file in out.glob("[0-9][0-9][0-9][0-9][0-9].tar"):
+    for file in out.glob(_SHARDS):
         if file.name not in names:
             file.unlink()
 

@@ -13,6 +13,7 @@ from data_builders.licences import licence_class
 from data_builders.rows import write_whole
 from data_builders.shards.manifest import Shard, sha256_of
 from data_builders.shards.planning import Plan, Sample
+from data_builders.shards.reading import iter_shard
 from mmtune.errors import UserError
 
 PROGRESS = ".progress"
@@ -63,6 +64,24 @@ def write_shard(plan: Plan, out: str, image_root: Path | None, licences: dict[st
     )
     write_whole(note, json.dumps({"plan": digest, "shard": asdict(shard)}).encode())
     return shard
+
+
+def changed_since(plan: Plan, out: str) -> str:
+    """The first image of a plan that is not what its finished shard holds; empty where all are.
+
+    Bytes are compared, because sizes and times of images are not written into what is shipped.
+    """
+    path = Path(out) / f"{plan.number:05d}.tar"
+    held = iter_shard(path) if path.is_file() else iter(())
+    for sample in plan.samples:
+        where = f"row {sample.row}, record {sample.record_id!r}"
+        _, images = next(held, (None, []))
+        if len(images) != len(sample.images):
+            return f"{where}: it does not stand there in {path.name}"
+        for name, content in zip(sample.images, images, strict=True):
+            if Path(name).read_bytes() != content:
+                return f"{where}: {name} was changed"
+    return ""
 
 
 def _taken_over(path: Path, note: Path, digest: str) -> Shard | None:

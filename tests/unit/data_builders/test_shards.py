@@ -154,6 +154,40 @@ def test_a_finished_folder_is_left_alone_or_refused(folder):
     assert verify_shards(folder / "a") == []
 
 
+def test_a_finished_folder_notices_images_that_were_replaced(folder):
+    lines = (folder / "rows.jsonl").read_text().splitlines()
+    (folder / "good.jsonl").write_text("\n".join(lines[:7] + lines[8:]))
+    first = build(folder, "a", rows="good.jsonl")
+    assert build(folder, "a", get_engine("processes", 2), rows="good.jsonl") == first
+    before, old = content(folder / "a"), (folder / "1.png").read_bytes()
+    for new in (old[:-1] + b"!", old + b"!"):
+        (folder / "1.png").write_bytes(new)
+        with pytest.raises(UserError, match=r"not what it was: row 1, record 'a.b/1'.*1.png was changed"):
+            build(folder, "a", rows="good.jsonl")
+    (folder / "1.png").unlink()
+    with pytest.raises(UserError, match=r"not what it was: row 1"):
+        build(folder, "a", rows="good.jsonl")
+    assert content(folder / "a") == before
+    (folder / "1.png").write_bytes(old)
+    assert build(folder, "a", rows="good.jsonl") == first
+
+
+def test_a_finished_folder_does_not_pass_for_one_of_known_licences(folder):
+    (folder / "bare.jsonl").write_text(json.dumps(row(30, [])) + "\n")
+    build(folder, "a", rows="bare.jsonl")
+    with pytest.raises(UserError, match="licence is unknown"):
+        build(folder, "a", rows="bare.jsonl", require_licence=True)
+
+
+def test_shards_of_somebody_else_are_left_alone(folder):
+    (folder / "laion").mkdir()
+    (folder / "laion/00000.tar").write_bytes(b"theirs")
+    (folder / "laion/00007.tar").write_bytes(b"theirs, too")
+    with pytest.raises(UserError, match="no unfinished build left"):
+        build(folder, "laion")
+    assert sorted(content(folder / "laion")) == ["00000.tar", "00007.tar"]
+
+
 def test_an_unknown_licence_stops_the_build(folder):
     lines = (folder / "rows.jsonl").read_text().splitlines()
     (folder / "more.jsonl").write_text(
