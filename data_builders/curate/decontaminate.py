@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import pickle
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -308,13 +309,17 @@ def _benchmark_pictures(items: Sequence[BenchmarkItem], engine: Engine) -> _Pict
             roots.setdefault(item.root, Numbered()).number(item.image)
             images.setdefault(item.benchmark, {})[item.root, item.image] = None
     numbers: dict[tuple[Path, str], int] = {}
+    # Benchmarks share images. Each counts once, or its copies would push others out of the candidates.
+    same: dict[bytes, int] = {}
     pictures: list[Picture] = []
     unread: dict[tuple[Path, str], str] = {}
     for root, paths in roots.items():
         for path, (value, reason) in zip(paths, look_at(root, paths, "picture", engine), strict=True):
             if isinstance(value, Picture):
-                numbers[root, path] = len(pictures)
-                pictures.append(value)
+                key = hashlib.blake2b(value.pixels.tobytes() + repr(value.aspect).encode()).digest()
+                numbers[root, path] = same.setdefault(key, len(pictures))
+                if numbers[root, path] == len(pictures):
+                    pictures.append(value)
             else:
                 unread[root, path] = reason or "it cannot be read"
     of_item = {

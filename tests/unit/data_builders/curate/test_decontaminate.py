@@ -51,6 +51,20 @@ def test_rules_say_what_is_dropped_and_the_list_says_all(planted):
     assert len([row for row in image - both if row % 4 == 2]) >= 0.98 * 40
 
 
+def test_an_image_that_many_benchmarks_share_is_found_for_each(tmp_path):
+    picture = Image.effect_noise((64, 64), 80).resize((200, 200)).convert("RGB")
+    roots = [tmp_path / f"bench{number}" for number in range(12)]
+    for root in roots:
+        root.mkdir()
+        picture.save(root / "1.png")
+    turns = [{"from": "human", "value": "<image>\nWhat is 11?"}, {"from": "gpt", "value": "It."}]
+    (roots[0] / "rows.jsonl").write_text(json.dumps({"id": "a", "image": "1.png", "conversations": turns}))
+    shared = [BenchmarkItem(f"b{n}", "i", "1.png", root, f"What is {n}?") for n, root in enumerate(roots)]
+    found = find_leaks(roots[0] / "rows.jsonl", shared, DecontaminationSettings(roots[0]), LOCAL)
+    assert found.dropped == {0}
+    assert [leak.benchmark for leak in found.leaks] == [item.benchmark for item in shared]
+
+
 def test_two_processes_find_the_same_leaks(planted):
     settings = DecontaminationSettings(planted.root)
     some = items(planted)[:8]
