@@ -22,6 +22,7 @@ from data_builders.teachers.opening import Hiring, hired
 from mmtune.errors import RecordError, UserError
 from mmtune.records import IMAGE_PLACEHOLDER, Record, Turn, to_llava
 
+_BINDING = ("licence", "license", "parent", "parents")
 WRITE, REVIEW = "restyle_write", "restyle_review"
 
 
@@ -82,8 +83,9 @@ def _row(
             text, kept = next(texts)
             turn = Turn(turn.role, text) if kept else turn
         turns.append(turn)
-    licence = record.meta.get("licence")
-    parent = {"id": record.id, **({"licence": licence} if licence else {})}
+    # With its own parents, whose licences bind what was made of it, too.
+    stated = {key: record.meta[key] for key in _BINDING if key in record.meta}
+    parent = {"id": record.id, **stated}
     meta = {**record.meta, "parents": [parent], "restyled": list(same), "restyled_by": teacher}
     made = Record(f"{record.id}-restyled", tuple(turns), record.images, meta)
     made.check()

@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
-from data_builders.curate.restyle import restyle
+from data_builders.curate.restyle import restyle, steps
+from data_builders.licences import licence_class
+from data_builders.teachers.base import Reply, Settings
 from data_builders.teachers.opening import Hiring
-from mmtune.records import iter_llava
+from mmtune.records import Record, Turn, iter_llava, parse_llava
 from tests.commands import run
 from tests.endpoints import Server, serve
 
@@ -55,6 +57,22 @@ def test_answers_are_rewritten_where_they_say_the_same(rows: Path) -> None:
     assert [failure["unit"] for failure in report.failures] == ["row 3, record r3"]
     assert [problem.id for problem in problems] == ["broken"]
     assert len(server.bodies) == asked + 2, "only the row that failed is asked about again, twice"
+
+
+def test_licences_of_grandparents_still_bind() -> None:
+    turns = (Turn("user", "What?"), Turn("assistant", "It."))
+    meta = {"licence": "MIT", "parents": [{"id": "old", "licence": "CC BY-NC 4.0"}]}
+    for stated, bound in (
+        (meta, "non-commercial"),
+        ({"license": "MIT"}, "permissive"),
+        ({}, "unknown"),
+    ):
+        asked = steps(Record("r", turns, (), stated), Settings(), {"model": "m"})
+        next(asked)
+        asked.send([Reply("1", '{"answers": ["That."]}')])
+        with pytest.raises(StopIteration) as stopped:
+            asked.send([Reply("2", '{"same": [true]}')])
+        assert licence_class(parse_llava(stopped.value.value.rows[0], 0).meta) == bound
 
 
 def test_the_command_says_what_came_out(rows: Path) -> None:
