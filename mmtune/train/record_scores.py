@@ -18,6 +18,7 @@ from mmtune.data.rows import ImageDecoder, Row, collate
 from mmtune.models.bundle import Bundle
 from mmtune.records import Record
 from mmtune.templates import get_template
+from mmtune.train.moments import Moments
 from mmtune.train.objectives.sft import supervised_sum
 
 GRADIENT_WIDTH = 1024
@@ -31,15 +32,23 @@ class RecordScorer:
         bundle: the model, as a checkpoint or a recipe gives it.
         device: where it runs.
         max_tokens: the longest record accepted.
+        moments: folder of the checkpoint by whose moments of Adam gradients are scaled; None leaves them as
+            they are.
+
+    Raises:
+        UserError: that checkpoint keeps no moments of what tuning would move.
     """
 
-    def __init__(self, bundle: Bundle, device: str = "cpu", max_tokens: int = 4096) -> None:
+    def __init__(
+        self, bundle: Bundle, device: str = "cpu", max_tokens: int = 4096, moments: Path | None = None
+    ) -> None:
         self.model = bundle.model.to(device).eval()
         self.policy = bundle.policy
         self.device = device
         template = get_template(bundle.template, bundle.tokenizer)
         self.encoder = RecordEncoder(bundle.tokenizer, template, bundle.policy, max_tokens)
         self.encoder.instructions = self.model.projector.reads_text
+        self._moments = None if moments is None else Moments.load(moments, self._learning())
 
     def loss(self, record: Record, root: Path) -> float:
         """Mean cross-entropy of the supervised tokens.
@@ -89,14 +98,18 @@ class RecordScorer:
         It is projected by a count sketch (each number is added to a place, with a sign, both fixed by a
         seed), which keeps inner products on average as a random matrix does, without one.
 
-        Source: LESS (Xia et al.), without the scaling by Adam's moments, which a checkpoint does not hold.
+        Where the scorer has ``moments``, it is what Adam would make of the gradient.
+
+        Source: LESS (Xia et al.), which scales the gradients of rows by Adam's moments, and those of the
+        examples that are wanted not.
 
         Raises:
             RecordError: the record cannot be trained on.
             ImageError: an image cannot be used.
         """
         batch = self._batch(self.encoder.encode(record, root))
-        chosen = self._learning()
+        learning = self._learning()
+        chosen = list(learning.values())
         before = [parameter.requires_grad for parameter in self.model.parameters()]
         try:
             self.model.requires_grad_(False)
@@ -109,15 +122,21 @@ class RecordScorer:
         finally:
             for parameter, flag in zip(self.model.parameters(), before, strict=True):
                 parameter.requires_grad_(flag)
+        if (moments := self._moments) is not None:
+            gradients = tuple(
+                None if one is None else moments.update(name, one)
+                for name, one in zip(learning, gradients, strict=True)
+            )
         return _sketch(gradients, width)
 
-    def _learning(self) -> list[nn.Parameter]:
-        """What tuning would move: the adapters' weights, else the projector's."""
+    def _learning(self) -> dict[str, nn.Parameter]:
+        """What tuning would move, by name: the adapters' weights, else the projector's."""
         from mmtune.models.adapters import naming
 
         parts = self.model.parts().values()
         added = [one for part in parts for one in naming.adapter_parameters(part)]
-        return added or list(self.model.projector.parameters())
+        name_of = {parameter: name for name, parameter in self.model.named_parameters()}
+        return {name_of[one]: one for one in added or self.model.projector.parameters()}
 
     def _batch(self, sample: Sample) -> PackedBatch:
         images = ImageDecoder(self.policy).images(sample)

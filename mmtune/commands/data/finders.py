@@ -67,6 +67,8 @@ def _add_clip(args: argparse.Namespace, numbers: dict[str, Find], vectors: dict[
 
 def _add_checkpoint(args: argparse.Namespace, numbers: dict[str, Find], vectors: dict[str, Find]) -> None:
     wanted = [name for name in (*args.score, *args.features) if name in _OF_MODEL]
+    if args.adam and "gradients" not in wanted:
+        raise UserError("Adam scales nothing but gradients", "--adam", "add --features gradients")
     if not wanted and not args.head:
         return
     if args.model is None:
@@ -74,7 +76,7 @@ def _add_checkpoint(args: argparse.Namespace, numbers: dict[str, Find], vectors:
     from mmtune.models.checkpoint import load
     from mmtune.train.record_scores import RecordScorer
 
-    scorer = RecordScorer(load(args.model), args.device)
+    scorer = RecordScorer(load(args.model), args.device, moments=args.model if args.adam else None)
     each: dict[str, Find] = {
         "loss": scorer.loss,
         "difficulty": scorer.difficulty,

@@ -64,6 +64,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--head", type=Path, metavar="FILE", help="from `mmtune data reward`, for --model: adds reward"
     )
+    parser.add_argument(
+        "--adam",
+        action="store_true",
+        help="scale gradients by the moments that the checkpoint of a run keeps, as LESS does for the rows to"
+        " choose from and not for --targets",
+    )
     parser.add_argument("--device", default="cpu", help="of the models (default cpu)")
     parser.add_argument(
         "--rate", type=int, metavar="N", help="have the teacher rate N random rows (default: all)"

@@ -7,10 +7,13 @@ import pytest
 import torch
 
 from mmtune.batch import IGNORE
+from mmtune.errors import UserError
 from mmtune.models.building import build
 from mmtune.records import ImageRef, Record, Turn
+from mmtune.train.engines import optimizer_state
 from mmtune.train.recipe import load_recipe
-from mmtune.train.record_scores import RecordScorer, _answers_alone
+from mmtune.train.record_scores import RecordScorer, _answers_alone, _sketch
+from mmtune.train.training_state import FOLDER, Progress, write_progress
 from tests.tiny_run import write_recipe
 
 
@@ -61,6 +64,41 @@ def test_hidden_states_and_gradients_see_question_answer_and_image(scorer):
         assert np.isfinite(first).all() and np.abs(first).max() > 0
         assert not np.allclose(first, look(record(answer="Nine."), folder))
         assert not np.allclose(first, look(record(image="2.png"), folder))
+
+
+def test_adam_makes_of_a_gradient_what_its_next_step_would(scorer, tmp_path):
+    found, folder = scorer
+    recipe = load_recipe(write_recipe(tmp_path), [])
+    bundle = build(recipe.model, template=recipe.template, seed=1)
+    learning = dict(bundle.model.projector.named_parameters(prefix="projector"))
+    adam = torch.optim.AdamW(learning.values(), lr=1.0, betas=(0.8, 0.95), eps=1e-6, weight_decay=0)
+    start = {name: one.detach().clone() for name, one in learning.items()}
+    for _ in range(3):
+        for one in learning.values():
+            one.grad = torch.randn(one.shape, generator=torch.Generator().manual_seed(1)) * 1e-3
+        adam.step()
+    (tmp_path / FOLDER).mkdir()
+    optimizer_state.write(tmp_path / FOLDER, optimizer_state.collect(adam, bundle.model, torch.clone))
+    write_progress(tmp_path / FOLDER, Progress(recipe={"optim": {"betas": [0.8, 0.95], "eps": 1e-6}}))
+    with torch.no_grad():
+        for name, one in learning.items():
+            one.copy_(start[name])
+    scaled = RecordScorer(bundle, moments=tmp_path)
+    seen = scaled.gradient(record(), folder)
+    adam.zero_grad()
+    scaled.model.requires_grad_(False)
+    for one in learning.values():
+        one.requires_grad_(True)
+    batch = scaled._batch(scaled.encoder.encode(record(), folder))
+    wanted = batch.targets[batch.targets != IGNORE]
+    torch.nn.functional.cross_entropy(scaled.model(batch), wanted).backward()
+    adam.step()
+    moved = tuple(start[name] - one.detach() for name, one in learning.items())
+    assert np.allclose(seen, _sketch(moved, len(seen)), rtol=1e-2, atol=1e-2 * np.abs(seen).max())
+    assert not np.allclose(seen, found.gradient(record(), folder), atol=1e-2 * np.abs(seen).max())
+    (tmp_path / FOLDER / optimizer_state.FILE).unlink()
+    with pytest.raises(UserError, match="no moments of Adam"):
+        RecordScorer(bundle, moments=tmp_path)
 
 
 def test_sketched_gradients_keep_inner_products(scorer):
