@@ -271,7 +271,7 @@ def _alike(hashes: Sequence[int], paths: Sequence[str], settings: DedupSettings)
     first = np.arange(len(hashes), dtype=np.int64)
     for place, value in enumerate(hashes):
         for earlier in index.near(value):
-            if image_match.difference(picture(earlier), picture(place)) <= settings.match.difference:
+            if image_match.same(picture(earlier), picture(place), settings.match):
                 first[place] = earlier
                 break
         else:

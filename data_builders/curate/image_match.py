@@ -126,6 +126,14 @@ class WindowIndex:
         return found
 
 
+def same(first: Picture, second: Picture, settings: MatchSettings) -> bool:
+    """Whether two whole pictures are the same; of one colour alone they are where the colour is."""
+    if _is_flat(first) or _is_flat(second):
+        apart = np.abs(first.pixels.mean(axis=(1, 2)) - second.pixels.mean(axis=(1, 2))).mean()
+        return _is_flat(first) and _is_flat(second) and float(apart) <= _FLAT
+    return difference(first, second) <= settings.difference
+
+
 def difference(first: Picture, second: Picture) -> float:
     """Difference of the mean colours of two whole pictures in the block where it is greatest, of 255."""
     return worst_block(cells_of(first.pixels, FINE), second.pixels.astype(np.float32))

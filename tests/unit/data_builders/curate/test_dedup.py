@@ -82,6 +82,18 @@ def test_perceptual_finds_new_encodings_and_exact_finds_equal_files(tmp_path):
     assert by_path.duplicates == []
 
 
+def test_pictures_of_one_colour_are_the_same_where_the_colour_is(tmp_path):
+    for name, colour in (("a", (255, 255, 255)), ("b", (243, 243, 243)), ("c", (255, 255, 210))):
+        Image.new("RGB", (64, 64), colour).save(tmp_path / f"{name}.png")
+    Image.new("RGB", (90, 90), (255, 255, 210)).save(tmp_path / "d.jpg")
+    rows = [row(name, "Which colour?", name) for name in ("a.png", "b.png", "c.png", "d.jpg")]
+    for rule in ("perceptual", "window"):
+        found = find_duplicates(
+            write(tmp_path / "r.jsonl", rows), DedupSettings(tmp_path, images=rule), LOCAL
+        )
+        assert [(one.id, one.of_id) for one in found.duplicates] == [("d.jpg", "c.png")]
+
+
 def test_by_question_alone_and_nearly(tmp_path):
     asked = "What is the colour of the small car beside the old house?"
     path = write(
