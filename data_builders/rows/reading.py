@@ -95,6 +95,8 @@ def iter_rows(path: str | Path, max_row_bytes: int = MAX_ROW_BYTES) -> Iterator[
     try:
         with path.open("rb") as file:
             head = file.read(_HEAD).removeprefix(BOM).lstrip()
+            while not head and (more := file.read(_HEAD)):  # a file that begins with pages of blank lines
+                head = more.lstrip()
             file.seek(0)
             found = False
             if not head:

@@ -39,6 +39,15 @@ def test_a_list_reads_as_json_reads_it_whatever_the_window(
     assert [json.loads(row.text.decode("utf-8", "surrogatepass")) for row in found] == values
 
 
+@pytest.mark.parametrize("text", ['[{"a": 1}]', '{"a": 1}'])
+def test_a_file_that_begins_with_pages_of_blanks_is_not_empty(tmp_path, text):
+    (tmp_path / "rows").write_text(" " * 9000 + "\n" + text)
+    assert [row.value() for row in iter_rows(tmp_path / "rows")] == [{"a": 1}]
+    (tmp_path / "rows").write_text(" " * 9000)
+    with pytest.raises(UserError, match="empty"):
+        list(iter_rows(tmp_path / "rows"))
+
+
 @settings(max_examples=40, deadline=None, derandomize=True)
 @given(st.lists(st.dictionaries(st.text(max_size=4), VALUES, max_size=3), min_size=1, max_size=6))
 def test_lines_come_back_as_they_were_written(tmp_path_factory, values):
