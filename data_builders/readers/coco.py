@@ -6,6 +6,7 @@ the ``refs(...).p`` files of RefCOCO, RefCOCO+ and RefCOCOg.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -203,10 +204,14 @@ class _Joined:
         image = self._pictures.find(_names(first))
         size = self._pictures.size(image, size_of(first))
         found = Found(size)
+        told_by = set()
         for row in self._annotations.rows(key):
             self._add(row, found)
+            if "caption" not in row.value:
+                told_by.add(row.file)
+        found.doubtful |= _told_twice([self._files[number] for number in sorted(told_by)])
         regions = self._referring.regions(key, found, self._report)
-        claimed = _claimed(first, [self._files[row.file] for row in rows], found, self._stated)
+        claimed = _claimed(rows, self._files, found, self._stated)
         lost = found.unknown_lost or self._object_lost or key in self._doubtful
         source: dict[str, Any] = {"format": "coco", "image_id": first["id"]}
         if found.crowds:
@@ -253,20 +258,45 @@ def _names(row: Mapping[str, Any]) -> list[str]:
     return url_paths(url) if isinstance(url, str) else []
 
 
+def _told_twice(files: list[_File]) -> set[str]:
+    """Classes of more than one file with objects of an image: each thing may stand there twice."""
+    counts = Counter(name for file in files for name in {item.name for item in file.categories.values()})
+    return {name for name, count in counts.items() if count > 1}
+
+
 def _claimed(
-    image: Mapping[str, Any], files: list[_File], found: Found, stated: frozenset[str] | None
+    images: list[Row], files: list[_File], found: Found, stated: frozenset[str] | None
 ) -> frozenset[str]:
-    """Classes that the files of this image, or the user, say are annotated in full."""
-    known = {number: item for file in files for number, item in file.categories.items() if item.is_thing}
+    """Classes that the files of this image, or the user, say are annotated in full.
+
+    Args:
+        images: the image's row in each file that lists it; what a row says of classes is of its own file's.
+        files: by number.
+        found: the objects of the image.
+        stated: by the user, who knows better; None where nothing is.
+    """
     if stated is not None:
         return stated
-    if isinstance(image.get("neg_category_ids"), list):
-        absent, partial = (
-            {known[key_of(i)].name for i in rows_of(image.get(key), key) if key_of(i) in known}
-            for key in ("neg_category_ids", "not_exhaustive_category_ids")
-        )
-        return frozenset(absent | {item.name for item in found.objects.values()}) - partial
-    return frozenset(item.name for item in known.values())
+    claimed: set[str] = set()
+    for row in images:
+        things = {key: item.name for key, item in files[row.file].categories.items() if item.is_thing}
+        claimed |= _checked(row.value, things, found) if _is_checked(row.value) else set(things.values())
+    return frozenset(claimed)
+
+
+def _is_checked(image: Mapping[str, Any]) -> bool:
+    """Whether the image says itself which classes it was checked for, as LVIS's do."""
+    return isinstance(image.get("neg_category_ids"), list)
+
+
+def _checked(image: Mapping[str, Any], things: Mapping[int, str], found: Found) -> set[str]:
+    """Classes of which an image of LVIS is known to have none, or of which all are annotated."""
+    absent, partial = (
+        {things[key_of(i)] for i in rows_of(image.get(key), key) if key_of(i) in things}
+        for key in ("neg_category_ids", "not_exhaustive_category_ids")
+    )
+    present = {item.name for item in found.objects.values()} & set(things.values())
+    return (absent | present) - partial
 
 
 READER = Reader("COCO instances, captions, panoptic; LVIS; RefCOCO", recognises, read)

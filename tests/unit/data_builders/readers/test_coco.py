@@ -185,6 +185,34 @@ def test_lvis_says_itself_which_classes_were_checked(put, read) -> None:
     assert found[0].image.path == "val2017/000000000009.jpg"
 
 
+def test_captions_beside_lvis_claim_none_of_its_classes(put, read) -> None:
+    """The captions' row of an image says nothing of classes, and must not hide what LVIS's row says."""
+    image = {**IMAGES[0], "neg_category_ids": [90], "not_exhaustive_category_ids": [1]}
+    rows = [annotation(1, 9, 1, [0, 0, 5, 5])]
+    lvis = put("lvis_v1_val.json", instances(*rows, images=[image]))
+    told = {"images": IMAGES, "annotations": [{"image_id": 9, "id": 7, "caption": "A room."}]}
+    captions = put("captions_val2017.json", told)
+    for paths in ((captions, lvis), (lvis, captions), (lvis.parent,)):
+        found, problems = read(*paths)
+        assert problems == []
+        # Nobody looked for a dog, and not all people are marked.
+        assert {scene.id: scene.exhaustive_classes for scene in found} == {"9": {"cat"}, "25": frozenset()}
+
+
+def test_what_two_files_annotate_is_not_counted(put, read) -> None:
+    """The same person may stand in both; a class of one file alone is still complete."""
+    helmets = [{"id": 1, "name": "helmet"}, {"id": 2, "name": "person"}]
+    one = put("instances_a.json", instances(annotation(1, 9, 1, [0, 0, 50, 50])))
+    rows = [annotation(1000, 9, 2, [0, 0, 51, 50]), annotation(1001, 9, 1, [0, 0, 9, 9])]
+    two = put("instances_b.json", instances(*rows, categories=helmets))
+    for paths in ((one, two), (two, one)):
+        found, problems = read(*paths)
+        assert problems == []
+        person = next(scene for scene in found if scene.id == "9")
+        assert len(person.of_class("person")) == 2
+        assert person.exhaustive_classes == {"dog", "cat", "helmet"}
+
+
 def test_panoptic_things_can_be_counted_and_stuff_cannot(put, read) -> None:
     categories = [{**CATEGORIES[1], "isthing": 1}, {"id": 187, "name": "sky-other-merged", "isthing": 0}]
     segments = [
