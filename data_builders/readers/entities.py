@@ -1,6 +1,7 @@
 """Flickr30k Entities: the phrases of captions, and the boxes that they mean.
 
-Source: the ``Sentences`` and ``Annotations`` folders of the release; an entity's number joins the two.
+Source: the ``Sentences`` and ``Annotations`` folders of the release; an entity's number joins the two. That
+its corners are counted from 1 is told by the release's own reader, which takes 1 off each.
 """
 
 from __future__ import annotations
@@ -117,7 +118,9 @@ class Entities:
                 continue
             try:
                 texts = [corners.findtext(side, "") for side in ("xmin", "ymin", "xmax", "ymax")]
-                box, _ = box_of([float(text) for text in texts], "xyxy", size)
+                left, top, right, bottom = (float(text) for text in texts)
+                # Pixels are counted from 1, and the last one belongs to the box.
+                box, _ = box_of([left - 1, top - 1, right, bottom], "xyxy", size)
             except (RowError, ValueError) as error:
                 self._report(Problem(f"image {stem}, object number {number}", str(error), str(path)))
                 continue

@@ -57,6 +57,11 @@ def test_localized_narratives_with_the_pointers_way(put, read, tmp_path) -> None
         ({"timed_caption": [{"utterance": "x"}]}, "no text or times"),
         ({"traces": [[{"x": 0.5}]]}, "no x, y and t"),
         ({"traces": [[{"x": float("nan"), "y": 0, "t": 0}]]}, "not finite"),
+        ({"traces": [None, 5]}, "a trace is a int"),
+        ({"traces": [[{"x": 10**400, "y": 0, "t": 0}]]}, "no x, y and t"),
+        ({"timed_caption": [{"utterance": "x", "start_time": 10**400, "end_time": 1}]}, "no text or times"),
+        ({"timed_caption": [{"utterance": "x", "start_time": float("nan"), "end_time": 1}]}, "not finite"),
+        ({"voice_recording": "\ud83d"}, "surrogate"),
         ({"image_id": "7"}, "does not exist"),
     ],
 )
@@ -133,10 +138,11 @@ def test_flickr30k_entities_join_phrases_and_boxes(put, read) -> None:
     (scene,) = found
     assert scene.captions == ("Two guys in a yard look at their hands .",)
     assert [(item.id, item.name, item.box_xyxy) for item in scene.objects] == [
-        ("e0", "two guys", (10, 20, 110, 220)),
-        ("e1", "two guys", (200, 20, 300, 220)),
+        # The first pixel of a row is 1 there, and the last one of a box still belongs to it.
+        ("e0", "two guys", (9, 19, 110, 220)),
+        ("e1", "two guys", (199, 19, 300, 220)),
     ]
-    assert scene.regions == (Region("s1p0", "Two guys", (10, 20, 300, 220), ("e0", "e1")),)
+    assert scene.regions == (Region("s1p0", "Two guys", (9, 19, 300, 220), ("e0", "e1")),)
     assert [problem.row for problem in problems] == ["image 1, object number 3"]
     tokens = put("results.token", "1.jpg#0\tTwo guys .\n2.jpg#0\tNobody .\n")
     found, problems = read(tokens, folder)
