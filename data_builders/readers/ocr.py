@@ -32,6 +32,7 @@ from data_builders.scenes import Scene, SceneObject
 LINE = "line"
 """The class of a segment of writing; those of ``layout_info`` keep their own."""
 _SEGMENTS = ("form", "document", "ocr", "lines")
+_LISTS = (*_SEGMENTS, "layout_info")
 _IMAGE = ("image", "file_name", "fname")
 
 
@@ -81,7 +82,13 @@ def _pages(file: Path, report: Report) -> Iterator[tuple[str, Mapping[str, Any]]
     """Name and content of each page of a file."""
     seen = peek(file)
     if seen.is_rows and {"box", "text"} <= set(seen.row):
-        yield f"page {file.stem}", {"id": file.stem, "form": [item.value for item in stream_items(file)]}
+        lines = []
+        for item in stream_items(file):
+            if item.error:
+                report(Problem(row_name("line", item.value, "id", index=item.index), item.error, str(file)))
+            else:
+                lines.append(item.value)
+        yield f"page {file.stem}", {"id": file.stem, "form": lines}
     elif seen.is_rows:
         has_pages = False
         for name, row in stream_rows(file, report):
@@ -97,12 +104,23 @@ def _page_file(file: Path, report: Report) -> Iterator[tuple[str, Mapping[str, A
     """The page of FUNSD's file, or the pages of XFUND's."""
     page: dict[str, Any] = {"id": file.stem}
     has_documents = False
-    for item in stream_items(file, opened=lambda key: key == "documents"):
+    for item in stream_items(file, opened=lambda key: key in ("documents", *_LISTS)):
+        row = item.value
+        if item.key in _LISTS and item.index >= 0:
+            # One by one, so that a line which is not UTF-8 is one bad line.
+            listed = page.setdefault(item.key, [])
+            if item.error:
+                report(Problem(row_name("line", row, "id", index=item.index), item.error, str(file)))
+            else:
+                listed.append(row)
+            continue
         if item.key != "documents":
-            page[item.key] = item.value
+            if item.error:
+                report(Problem(item.key, item.error, str(file)))
+            else:
+                page[item.key] = row
             continue
         has_documents = True
-        row = item.value
         name = row_name("document", row, "id", index=item.index)
         if item.error or not isinstance(row, dict):
             report(Problem(name, item.error or "it is not an object", str(file)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from PIL import Image
 
 from data_builders.readers import detect
@@ -95,3 +97,18 @@ def test_llavars_context_has_text_without_places(put, read) -> None:
         ("3", ("Nothing is written here.",), ()),
     ]
     assert [problem.row for problem in problems] == ["line 2, page 2"]
+
+
+def test_writing_that_is_not_utf8_is_reported_and_not_guessed(put, read) -> None:
+    """Latin-1 of an old OCR engine: its one bad line is left out, whatever holds the lines."""
+    good, bad = ({"box": [84, 109, 136, 119], "text": text, "words": []} for text in ("TOTAL", "Stra\xdfe"))
+    lines = json.dumps([good, bad], ensure_ascii=False)
+    for name, content in {
+        "form.json": f'{{"form": {lines}}}',
+        "bare.json": lines,
+        "pages.json": f'[{{"id": "p", "image": "p.png", "lines": [{json.dumps(good)}]}}, '
+        f'{{"id": "q", "image": "q.png", "lines": {lines}}}]',
+    }.items():
+        found, problems = read(put(name, content.encode("latin-1")))
+        assert [[item.text for item in scene.objects] for scene in found] == [["TOTAL"]], name
+        assert [problem.reason.split(":")[0] for problem in problems] == ["the text is not UTF-8"], name
