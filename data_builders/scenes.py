@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -211,17 +212,17 @@ def scene_from_json(row: Mapping[str, Any]) -> Scene:
             width=int(row["width"]),
             height=int(row["height"]),
             objects=tuple(_object_from_json(item) for item in row.get("objects", ())),
-            relations=tuple(Relation(*item) for item in row.get("relations", ())),
-            captions=tuple(row.get("captions", ())),
-            exhaustive_classes=frozenset(row.get("exhaustive_classes", ())),
-            exhaustive_attributes=frozenset(row.get("exhaustive_attributes", ())),
-            licence=row.get("licence", ""),
+            relations=tuple(Relation(*_texts(item, "relation")) for item in row.get("relations", ())),
+            captions=_texts(row.get("captions", ()), "caption"),
+            exhaustive_classes=frozenset(_texts(row.get("exhaustive_classes", ()), "class")),
+            exhaustive_attributes=frozenset(_texts(row.get("exhaustive_attributes", ()), "attribute")),
+            licence=_text(row.get("licence", ""), "licence"),
             source=dict(row.get("source", {})),
             frame=_frame_from_json(row.get("frame", {})),
             regions=tuple(_region_from_json(item) for item in row.get("regions", ())),
-            texts=tuple(row.get("texts", ())),
+            texts=_texts(row.get("texts", ()), "text"),
         )
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
         where = f"scene {row.get('id', '?')!r}" if isinstance(row, Mapping) else None
         raise UserError(f"a scene cannot be read: {type(error).__name__} {error}", where) from error
 
@@ -270,15 +271,16 @@ def _object_to_json(item: SceneObject) -> dict[str, Any]:
 
 
 def _object_from_json(row: Mapping[str, Any]) -> SceneObject:
-    left, top, right, bottom = row["box_xyxy"]
-    mask = row.get("mask")
+    mask, depth, text = row.get("mask"), row.get("depth"), row.get("text")
+    if depth is not None and (isinstance(depth, bool) or not isinstance(depth, int)):
+        raise TypeError(f"a depth is no whole number: {depth!r}")
     return SceneObject(
         id=str(row["id"]),
-        name=row["name"],
-        box_xyxy=(left, top, right, bottom),
-        attributes=tuple(row.get("attributes", ())),
-        depth=row.get("depth"),
-        text=row.get("text"),
+        name=_text(row["name"], "name"),
+        box_xyxy=_box(row["box_xyxy"]),
+        attributes=_texts(row.get("attributes", ()), "attribute"),
+        depth=depth,
+        text=None if text is None else _text(text, "text"),
         mask=None if mask is None else _mask_from_json(mask),
         source=dict(row.get("source", {})),
     )
@@ -295,8 +297,30 @@ def _region_to_json(item: Region) -> dict[str, Any]:
 
 
 def _region_from_json(row: Mapping[str, Any]) -> Region:
-    left, top, right, bottom = row["box_xyxy"]
-    return Region(str(row["id"]), row["phrase"], (left, top, right, bottom), tuple(row.get("objects", ())))
+    phrase, meant = _text(row["phrase"], "phrase"), _texts(row.get("objects", ()), "object")
+    return Region(str(row["id"]), phrase, _box(row["box_xyxy"]), meant)
+
+
+def _box(value: Any) -> Box:
+    left, top, right, bottom = value
+    box = (left, top, right, bottom)
+    if any(isinstance(side, bool) or not isinstance(side, int | float) for side in box):
+        raise TypeError(f"a box is not of numbers: {list(box)!r}")
+    if not all(map(math.isfinite, box)):
+        raise ValueError(f"a box is not finite: {list(box)!r}")
+    return box
+
+
+def _text(value: Any, what: str) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"a {what} is no text: {value!r}")
+    return value
+
+
+def _texts(values: Any, what: str) -> tuple[str, ...]:
+    if isinstance(values, str):  # its letters are not a list
+        raise TypeError(f"there is no list of each {what}: {values!r}")
+    return tuple(_text(value, what) for value in values)
 
 
 def _frame_from_json(row: Mapping[str, Any]) -> Frame:

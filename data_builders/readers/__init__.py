@@ -9,6 +9,7 @@ from typing import Any
 
 from data_builders.problems import Problem, Report, stop_at_first
 from data_builders.readers.inputs import Inputs, Reader
+from data_builders.readers.lines import is_whole_text
 from data_builders.readers.peek import peek
 from data_builders.readers.places import key_of
 from data_builders.scenes import Scene
@@ -112,6 +113,11 @@ def _distinct(
         key = key_of(scene.id)
         if key in seen:
             noted(Problem(f"scene {scene.id}", "its id is that of an earlier scene", where))
+            continue
+        kept = [scene.licence, scene.source, [item.source for item in scene.objects if item.source]]
+        if not is_whole_text(kept):
+            reason = "its licence or what is kept of its rows holds half of a surrogate pair"
+            noted(Problem(f"scene {scene.id}", reason, where))
             continue
         seen.add(key)
         yield replace(scene, licence=licence) if licence and not scene.licence else scene

@@ -10,6 +10,10 @@ from data_builders.frames import Box, Layout, to_xyxy
 from data_builders.problems import shortened
 
 
+_LONGEST_SIDE = 1 << 31
+"""Pixels; no image format has a longer one."""
+
+
 class RowError(ValueError):
     """Why a row cannot be used; a reader turns it into a problem with the row's id.
 
@@ -98,7 +102,7 @@ def size_of(row: Mapping[str, Any]) -> tuple[int, int]:
     if width is None and height is None:
         return 0, 0
     for value in (width, height):
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < _LONGEST_SIDE:
             raise RowError(f"the image's size is {shortened(width)} x {shortened(height)}")
     assert width is not None and height is not None
     return int(width), int(height)
@@ -135,10 +139,11 @@ def box_of(values: Any, layout: Layout, size: tuple[int, int], slack: float = 1.
     numbers = list(values) if isinstance(values, list | tuple) else []
     if len(numbers) != 4 or any(isinstance(v, bool) or not isinstance(v, int | float) for v in numbers):
         raise RowError(f"the box is not four numbers: {shortened(values)}")
-    if not all(math.isfinite(value) for value in numbers):
-        raise RowError(f"the box is not finite: {shortened(values)}")
     a, b, c, d = numbers
-    x0, y0, x1, y1 = box = to_xyxy((a, b, c, d), layout)
+    # Finite numbers may have a sum that is not.
+    if not _are_finite(numbers) or not _are_finite(box := to_xyxy((a, b, c, d), layout)):
+        raise RowError(f"the box is not finite: {shortened(values)}")
+    x0, y0, x1, y1 = box
     if x1 <= x0 or y1 <= y0:
         inverted = x1 < x0 or y1 < y0
         raise RowError(f"the box {'is inverted' if inverted else 'has no area'}: {shortened(values)}")
@@ -149,6 +154,13 @@ def box_of(values: Any, layout: Layout, size: tuple[int, int], slack: float = 1.
         raise RowError(f"the box is outside the image of {width} x {height}: {shortened(values)}")
     inside = (max(x0, 0), max(y0, 0), min(x1, width), min(y1, height))
     return inside, any(abs(one - other) > slack for one, other in zip(box, inside, strict=True))
+
+
+def _are_finite(numbers: Iterable[float]) -> bool:
+    try:
+        return all(map(math.isfinite, numbers))
+    except OverflowError:  # a whole number that no float can hold
+        return False
 
 
 def complete(

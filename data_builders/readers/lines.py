@@ -45,6 +45,15 @@ def stream_lines(path: Path, report: Report, *, longest: int = MAX_ITEM) -> Iter
         ) from error
 
 
+def is_whole_text(value: Any) -> bool:
+    """Whether every text inside a JSON value can be written as UTF-8: none holds half of a surrogate pair."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def stream_json_lines(path: Path, report: Report) -> Iterator[tuple[str, dict[str, Any]]]:
     """Name of the line (for reports) and the object on it; other lines are reported."""
     for number, line in stream_lines(path, report):
@@ -56,6 +65,9 @@ def stream_json_lines(path: Path, report: Report) -> Iterator[tuple[str, dict[st
             continue
         except (ValueError, RecursionError) as error:
             report(Problem(name, f"JSON that cannot be decoded: {error}", str(path)))
+            continue
+        if ("\\ud" in line or "\\uD" in line) and not is_whole_text(row):
+            report(Problem(name, "the text holds half of a surrogate pair", str(path)))
             continue
         if not isinstance(row, dict):
             report(Problem(name, f"the line holds a {type(row).__name__}, not an object", str(path)))

@@ -5,6 +5,7 @@ Source: google.github.io/localized-narratives; its annotations are licensed CC B
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -85,8 +86,10 @@ def _regions(row: Mapping[str, Any], size: tuple[int, int]) -> tuple[Region, ...
         try:
             phrase = text_of(utterance["utterance"], "utterance")
             start, end = float(utterance["start_time"]), float(utterance["end_time"])
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise RowError(f"utterance number {number} has no text or times") from error
+        if not (start < math.inf and end < math.inf):
+            raise RowError(f"the times of utterance number {number} are not finite")
         during = points[bisect_left(times, start) : bisect_right(times, end)]
         if not during:
             continue
@@ -101,10 +104,10 @@ def _regions(row: Mapping[str, Any], size: tuple[int, int]) -> tuple[Region, ...
 def _points(row: Mapping[str, Any]) -> Iterator[tuple[float, float, float]]:
     """Time, x and y of the pointer, x and y in shares of the image."""
     for trace in rows_of(row.get("traces"), "traces"):
-        for point in trace:
+        for point in rows_of(trace, "a trace"):
             try:
                 t, x, y = float(point["t"]), float(point["x"]), float(point["y"])
-            except (KeyError, TypeError, ValueError) as error:
+            except (KeyError, TypeError, ValueError, OverflowError) as error:
                 raise RowError("a point of its traces has no x, y and t") from error
             if not (abs(x) < 1e6 and abs(y) < 1e6 and abs(t) < 1e12):
                 raise RowError("a point of its traces is not finite")

@@ -71,7 +71,22 @@ def test_malformed_lines_are_named(tmp_path, scenes) -> None:
 
 
 @pytest.mark.parametrize(
-    "damage", [{"objects": [{"id": "a"}]}, {"width": "wide"}, {"relations": [["a", "b"]]}]
+    "damage",
+    [
+        {"objects": [{"id": "a"}]},
+        {"objects": [{"id": "a", "name": 5, "box_xyxy": [0, 0, 1, 1]}]},
+        {"objects": [{"id": "a", "name": "dog", "box_xyxy": [0, 0, None, 1]}]},
+        {"objects": [{"id": "a", "name": "dog", "box_xyxy": "0011"}]},
+        {"objects": [{"id": "a", "name": "dog", "box_xyxy": [0, 0, 1e999, 1]}]},
+        {"objects": [{"id": "a", "name": "dog", "box_xyxy": [0, 0, 1, 1], "attributes": "red"}]},
+        {"objects": [{"id": "a", "name": "dog", "box_xyxy": [0, 0, 1, 1], "depth": 1.5}]},
+        {"regions": [{"id": "a", "phrase": None, "box_xyxy": [0, 0, 1, 1]}]},
+        {"captions": "a dog"},
+        {"exhaustive_classes": "dog"},
+        {"width": "wide"},
+        {"width": float("inf")},
+        {"relations": [["a", "b"]]},
+    ],
 )
 def test_damaged_scenes_are_refused_with_their_id(scenes, damage) -> None:
     with pytest.raises(UserError, match="train-000000"):

@@ -61,6 +61,8 @@ BAD_BOXES = {
     "no area": [5, 5, 0, 4],
     "outside the image": [700, 5, 10, 10],
     "not four numbers": [1, 2, 3],
+    "not finite: \\[1000": [10**400, 0, 5, 5],
+    "not finite: \\[1e": [1e308, 0, 1e308, 5],
     "four numbers: None": None,
     "four numbers: \\['1'": ["1", 2, 3, 4],
     "finite: \\[inf": [float("inf"), 2, 3, 4],
