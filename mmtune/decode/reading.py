@@ -94,9 +94,11 @@ class Reader:
             pieces.append(Reading(rows, self._kernel, min(room, SPARE)))
             reads.append(Read(rows, sources))
             counts.append(sum(source.tail for source in sources))
-            spans += [(trunk.sources[0], 0, trunk.prefix) for trunk in kind if trunk.prefix]
             place = sum(end - start for _, start, end in spans)
             for trunk in kind:
+                if trunk.prefix:
+                    spans.append((trunk.sources[0], 0, trunk.prefix))
+                    place += trunk.prefix
                 for source in trunk.sources:
                     spans.append((source, trunk.prefix, len(source.ids)))
                     place += len(source.ids) - trunk.prefix

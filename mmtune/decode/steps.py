@@ -7,6 +7,7 @@ whose is whose. It calls ``Step``, which hands ``Reading`` and ``NextTokens`` th
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any
 
 import torch
@@ -27,7 +28,7 @@ SPARE = 16
 
 
 class Reading:
-    """The first step of rows: their trunks, then their branches, end to end in one packed row.
+    """The first step of rows: each trunk with its branches behind it, end to end in one packed row.
 
     Args:
         rows: gets keys and values.
@@ -39,9 +40,15 @@ class Reading:
         self.rows, self.kernel, self.room = rows, kernel, room
         self.branches = tuple(rows.own_lengths)
         self.tokens = sum(rows.trunks) + sum(self.branches)
-        self._groups = [
-            tuple(length for length, of in zip(self.branches, rows.trunk_of_row, strict=True) if of == trunk)
-            for trunk in range(len(rows.trunks))
+        groups: list[list[int]] = [[] for _ in rows.trunks]
+        for trunk, length in zip(rows.trunk_of_row, self.branches, strict=bool(rows.trunks)):
+            groups[trunk].append(length)
+        self._groups = [tuple(group) for group in groups]
+        # Where each trunk begins, and where its branches do and end; so its keys are a slice of all.
+        ends = list(accumulate(trunk + sum(group) for trunk, group in zip(rows.trunks, groups, strict=True)))
+        self._spans = [
+            (end - sum(group) - trunk, end - sum(group), end)
+            for trunk, group, end in zip(rows.trunks, groups, ends, strict=True)
         ]
         self._masks: dict[tuple[int, int | None, torch.dtype], Tensor] = {}
         # Where each token of the branches goes among (rows, slots).
@@ -49,6 +56,8 @@ class Reading:
         of = torch.arange(len(self.branches)).repeat_interleave(lengths)
         slots = torch.arange(len(of)) - (lengths.cumsum(0) - lengths)[of]
         self._places = (of.to(rows.device), slots.to(rows.device))
+        behind = [place for _, start, end in self._spans for place in range(start, end)]
+        self._behind = torch.tensor(behind, device=rows.device)
 
     def attend(
         self,
@@ -62,37 +71,30 @@ class Reading:
         softcap: float | None,
     ) -> Tensor:
         """One layer's attention, (tokens, heads, head width) each; keys and values are kept."""
-        trunks = self.rows.trunks
-        documents = tuple(trunks) or self.branches
-        read = sum(documents)
-        found = [
-            KERNELS[self.kernel](
-                query[:read],
-                key[:read],
-                value[:read],
-                documents,
-                scale=scale,
-                window=window,
-                dropout=0.0,
-                softcap=softcap,
-            )
-        ]
-        start, end = 0, read
-        for number, group in enumerate(self._groups):
-            mine = slice(end, end + sum(group))
-            behind = slice(start, start + trunks[number])
-            # (heads, tokens, width), the trunk's tokens before those of its branches.
-            keys, values = (torch.cat([x[behind], x[mine]]).transpose(0, 1) for x in (key, value))
-            asked = query[mine].transpose(0, 1)
+        how = {"scale": scale, "softcap": softcap}
+        found = []
+        for number, (first, start, end) in enumerate(self._spans):
+            trunk = (x[first:start] for x in (query, key, value))
+            kernel = KERNELS[self.kernel]
+            found.append(kernel(*trunk, (start - first,), window=window, dropout=0.0, **how))
+            asked = query[start:end].transpose(0, 1)
+            keys, values = (x[first:end].transpose(0, 1) for x in (key, value))
             mask = self._mask(number, window, asked.dtype)
-            out = branches_attention(asked, keys, values, mask, scale=scale, softcap=softcap)
-            found.append(out.transpose(0, 1))
-            start, end = behind.stop, mine.stop
+            found.append(branches_attention(asked, keys, values, mask, **how).transpose(0, 1))
+        if not self._spans:
+            kernel = KERNELS[self.kernel]
+            found.append(kernel(query, key, value, self.branches, window=window, dropout=0.0, **how))
         if self.room:
-            self.rows.own[module] = (self._own(key), self._own(value))
-            if trunks:
-                self.rows.shared[module] = (_padded(key, trunks), _padded(value, trunks))
+            self._keep(module, key, value)
         return found[0] if len(found) == 1 else torch.cat(found)
+
+    def _keep(self, module: nn.Module, key: Tensor, value: Tensor) -> None:
+        """Put a layer's keys and values where the next steps find them."""
+        rows = self.rows
+        rows.own[module] = (self._own(key), self._own(value))
+        if self._spans:
+            shared = [[x[first:start] for first, start, _ in self._spans] for x in (key, value)]
+            rows.shared[module] = (_padded(shared[0]), _padded(shared[1]))
 
     def _mask(self, trunk: int, window: int | None, dtype: torch.dtype) -> Tensor:
         """What the branches of a trunk see, as numbers to add, made once for all layers."""
@@ -110,7 +112,7 @@ class Reading:
         slots = max(self.branches) + self.room
         buffer = states.new_zeros(len(self.branches), heads, slots, width)
         of, slot = self._places
-        buffer[of, :, slot] = states[sum(self.rows.trunks) :]
+        buffer[of, :, slot] = states[self._behind] if self._spans else states
         return buffer
 
 
@@ -231,13 +233,11 @@ class Step:
         )
 
 
-def _padded(states: Tensor, lengths: Sequence[int]) -> Tensor:
-    """(tokens, heads, width) of documents end to end to (documents, heads, longest, width)."""
-    documents = states[: sum(lengths)].split(list(lengths))
-    if min(lengths) == max(lengths):
+def _padded(documents: list[Tensor]) -> Tensor:
+    """(tokens, heads, width) each to (documents, heads, longest, width)."""
+    if len({len(document) for document in documents}) == 1:
         return torch.stack(documents).transpose(1, 2).contiguous()
-    padded = torch.nn.utils.rnn.pad_sequence(list(documents), batch_first=True)
-    return padded.transpose(1, 2).contiguous()
+    return torch.nn.utils.rnn.pad_sequence(documents, batch_first=True).transpose(1, 2).contiguous()
 
 
 def _grown(states: Tensor) -> Tensor:

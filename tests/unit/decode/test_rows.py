@@ -47,12 +47,12 @@ class Documents:
         new = [states(reading.tokens, heads) for heads in (HEADS, KEY_HEADS, KEY_HEADS)]
         out = Step([reading]).attend(self.module, *new, scale=None, **how)
         self.seen = []
-        start = sum(rows.trunks)
+        start, trunk, last = 0, slice(0, 0), None
         for row, length in enumerate(rows.own_lengths):
-            trunk = slice(0, 0)
-            if rows.trunks:
-                before = sum(rows.trunks[: rows.trunk_of_row[row]])
-                trunk = slice(before, before + rows.trunks[rows.trunk_of_row[row]])
+            if rows.trunks and rows.trunk_of_row[row] != last:
+                last = rows.trunk_of_row[row]
+                trunk = slice(start, start + rows.trunks[last])
+                start = trunk.stop
             own = slice(start, start + length)
             query, key, value = (torch.cat([x[trunk], x[own]]) for x in new)
             expected = alone(query, key, value, how["window"], how["softcap"])
