@@ -54,7 +54,8 @@ def weights_gb(shape: Shape, engine: EngineConfig, name: str, gpus: int) -> floa
         sharded = shape.frozen * low + shape.trainable * (_FULL + _FULL + _MOMENTS)
         return (sharded / gpus + 3 * shape.largest_layer * low) / 1e9
     optimizer = shape.trainable * (_FULL + _MOMENTS) / gpus * (0 if engine.offload != "none" else 1)
-    gradients = shape.trainable * low / (1 if name == "zero1" else gpus)
+    # ZeRO-3 adds rows up in float32.
+    gradients = shape.trainable * {"zero1": low, "zero2": low / gpus}.get(name, _FULL / gpus)
     if name == "zero3":
         parameters = (
             total * low / gpus * (0 if engine.offload == "all" else 1) + 3 * shape.largest_layer * low
