@@ -119,7 +119,8 @@ def find_leaks(
     """Compare every row with every item of the benchmarks.
 
     A row of several turns or images matches where any of its turns asks the item's question, and any of its
-    images is the item's image. An item without an image matches by its question alone.
+    images is the item's image. An item without an image matches by its question alone. One that asks nothing
+    in words, as of captions, matches a turn that does not either and shows its image.
 
     Args:
         path: LLaVA JSON or JSON Lines.
@@ -149,7 +150,7 @@ def _compared(
     if settings.rule != "question":
         _refuse_unseen(pictured)
     paths = Numbered()
-    rows: list[tuple[int, str, list[int], list[tuple[int, int]]]] = []
+    rows: list[tuple[int, str, list[int], list[tuple[int, int]], int | None]] = []
     problems: list[Problem] = []
     questions = _kept(folder / "questions", _Questions(items, settings.similarity))
     for block in engine.map(partial(_read_block, questions=questions), iter_blocks(path)):
@@ -157,8 +158,8 @@ def _compared(
             if isinstance(found, Problem):
                 problems.append(found)
             else:
-                number, record_id, shown_paths, turns = found
-                rows.append((number, record_id, [paths.number(one) for one in shown_paths], turns))
+                number, record_id, shown_paths, turns, blank = found
+                rows.append((number, record_id, [paths.number(one) for one in shown_paths], turns, blank))
     count = len(rows) + len(problems)
     pictures = _kept(folder / "pictures", pictured.pictures)
     seen, reasons = _find_images(paths, pictures, settings, engine)
@@ -167,7 +168,8 @@ def _compared(
         by_picture.setdefault(picture, []).append(place)
     names = list(paths)
     leaks: list[Leak] = []
-    for number, record_id, images, turns in rows:
+    wordless = {place for place, item in enumerate(items) if not text.question_of(item.question)}
+    for number, record_id, images, turns, blank in rows:
         if broken := [reasons[image] for image in images if image in reasons]:
             problems.append(Problem(number, broken[0], id=record_id))
             continue
@@ -177,6 +179,9 @@ def _compared(
             for match in seen.get(image, ()):
                 for place in by_picture.get(match.index, ()):
                     image_of.setdefault(place, (image, match))
+        if blank is not None:
+            # No words are no question that two could share, unless it is about the same image.
+            turn_of.update(dict.fromkeys(wordless & image_of.keys(), blank))
         for place in sorted(turn_of.keys() | image_of.keys()):
             item = items[place]
             kind = _kind(place in turn_of, place in image_of, item)
@@ -233,7 +238,7 @@ class _Questions:
         return sorted(place for one in near for place in self._places.get(one, ()))
 
 
-_Read = tuple[int, str, list[str], list[tuple[int, int]]]
+_Read = tuple[int, str, list[str], list[tuple[int, int]], int | None]
 
 
 def _read_block(block: list[Row], questions: str) -> list[_Read | Problem]:
@@ -253,18 +258,19 @@ def _given(file: str) -> Any:
 
 
 def _read(row: Row, asked: _Questions) -> _Read | Problem:
-    """Row, id, images, and (item, turn) of each question that the row and a benchmark share."""
+    """Row, id, images, (item, turn) of each question that it shares with a benchmark, its wordless turn."""
     try:
         record = row.record()
     except RecordError as error:
         return problem_of(error, row.number)
-    turns = [
-        (place, number)
+    said = [
+        (number, text.question_of(turn.text))
         for number, turn in enumerate(record.turns)
         if turn.role == "user"
-        for place in asked.find(text.question_of(turn.text))
     ]
-    return row.number, record.id, [image.path for image in record.images if not image.is_video], turns
+    turns = [(place, number) for number, question in said for place in asked.find(question)]
+    blank = next((number for number, question in said if not question), None)
+    return row.number, record.id, [image.path for image in record.images if not image.is_video], turns, blank
 
 
 @dataclass(frozen=True)

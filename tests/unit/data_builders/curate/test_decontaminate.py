@@ -13,6 +13,7 @@ from mmtune.errors import UserError
 from tests.unit.data_builders.curate.planted import plant
 
 LOCAL = get_engine("local")
+ANSWER = {"from": "gpt", "value": "It."}
 
 
 @pytest.fixture(scope="module")
@@ -57,12 +58,33 @@ def test_an_image_that_many_benchmarks_share_is_found_for_each(tmp_path):
     for root in roots:
         root.mkdir()
         picture.save(root / "1.png")
-    turns = [{"from": "human", "value": "<image>\nWhat is 11?"}, {"from": "gpt", "value": "It."}]
+    turns = [{"from": "human", "value": "<image>\nWhat is 11?"}, ANSWER]
     (roots[0] / "rows.jsonl").write_text(json.dumps({"id": "a", "image": "1.png", "conversations": turns}))
     shared = [BenchmarkItem(f"b{n}", "i", "1.png", root, f"What is {n}?") for n, root in enumerate(roots)]
     found = find_leaks(roots[0] / "rows.jsonl", shared, DecontaminationSettings(roots[0]), LOCAL)
     assert found.dropped == {0}
     assert [leak.benchmark for leak in found.leaks] == [item.benchmark for item in shared]
+
+
+def test_captions_of_held_out_images_are_leaks(tmp_path):
+    for name in ("1.png", "2.png"):
+        Image.effect_noise((64, 64), 80).resize((200, 200)).convert("RGB").save(tmp_path / name)
+    rows = [
+        {"id": name, "image": image, "conversations": [{"from": "human", "value": asks}, ANSWER]}
+        for name, image, asks in (
+            ("same", "1.png", "<image>"),
+            ("asks", "1.png", "<image>\nWhat is it?"),
+            ("other", "2.png", "<image>"),
+        )
+    ]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(one) + "\n" for one in rows))
+    for asked in ("", "<image>"):
+        held_out = [BenchmarkItem("captions", "i", "1.png", tmp_path, asked)]
+        found = find_leaks(tmp_path / "rows.jsonl", held_out, DecontaminationSettings(tmp_path), LOCAL)
+        assert [(leak.id, leak.kind, leak.dropped) for leak in found.leaks] == [
+            ("same", "image and question", True),
+            ("asks", "image", False),
+        ]
 
 
 def test_two_processes_find_the_same_leaks(planted):
