@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,6 +58,21 @@ def root_of(args: argparse.Namespace) -> Path:
     if not root.is_dir():
         raise UserError("There is no such image root", str(root), "give the images' folder with --image-root")
     return root
+
+
+def spare_inputs(inputs: Iterable[Path], outs: Iterable[Path | None]) -> None:
+    """Refuse an output, given or beside one that was given, that would take the place of what is read.
+
+    Raises:
+        UserError: one would, or two outputs are the same file.
+    """
+    taken = {path.resolve(): "the output is the input" for path in inputs}
+    for out in outs:
+        if out is None:
+            continue
+        if clash := taken.get(out.resolve()):
+            raise UserError(clash, str(out), "choose another file")
+        taken[out.resolve()] = "two outputs are the same file"
 
 
 def write_list(path: Path, rows: Sequence[Any]) -> None:

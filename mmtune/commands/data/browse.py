@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from mmtune.commands.data.arguments import root_of, say, take_file
+from mmtune.commands.data.arguments import root_of, say, spare_inputs, take_file
 
 SUMMARY = "Write records as one HTML page: boxes, evidence, differences from their parents."
 EXAMPLE = """
@@ -29,6 +29,7 @@ def run(args: argparse.Namespace) -> None:
     from data_builders.browse import write_page
     from data_builders.scenes import read_scenes
 
+    spare_inputs([path for path in (args.path, args.scenes, args.parents) if path], [args.out])
     scenes = read_scenes(args.scenes) if args.scenes else ()
     problems = write_page(
         args.path,

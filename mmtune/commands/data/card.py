@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from mmtune.commands.data.arguments import say, take_file
+from mmtune.commands.data.arguments import say, spare_inputs, take_file
 from mmtune.commands.data.licence_names import licence_names, take_licence_names
 
 SUMMARY = "Write a data set's card: contents, balance of answers, blind guesses, licences."
@@ -32,6 +32,7 @@ def run(args: argparse.Namespace) -> None:
     """Write the card and print where it is."""
     from data_builders.card import make_card, write_card
 
+    spare_inputs([args.path], [args.out, args.out.with_suffix(".json")])
     card = make_card(args.path, args.name, licence_names(args), args.require_licence)
     write_card(card, args.out)
     for problem in card.problems[:10]:

@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mmtune.commands.data.arguments import engine_of, root_of, say, take_engine
+from mmtune.commands.data.arguments import engine_of, root_of, say, spare_inputs, take_engine
 from mmtune.commands.recipe_argument import overrides_of, take_recipe_keys
 from mmtune.errors import UserError
 
@@ -91,6 +91,7 @@ def _check_file(args: argparse.Namespace) -> int:
     from mmtune.progress import track
 
     path, root = args.path, None if args.no_images else root_of(args)
+    spare_inputs([path], [args.report, args.keep])
     settings = CheckSettings(root, args.decode, args.unique_ids, args.max_row_mb * 2**20)
     counts: Counter[str] = Counter()
     first: Problem | None = None

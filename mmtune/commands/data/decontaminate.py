@@ -11,6 +11,7 @@ from mmtune.commands.data.arguments import (
     engine_of,
     root_of,
     say,
+    spare_inputs,
     take_engine,
     take_file,
     tell_problems,
@@ -77,6 +78,7 @@ def run(args: argparse.Namespace) -> None:
     from data_builders.curate.keep import write_kept
     from data_builders.problems import beside
 
+    spare_inputs([args.path], [args.out, beside(args.out), beside(args.out, "matches")])
     settings = DecontaminationSettings(
         root_of(args), args.rule, args.similarity, MatchSettings(difference=args.difference)
     )

@@ -9,6 +9,7 @@ from mmtune.commands.data.arguments import (
     engine_of,
     root_of,
     say,
+    spare_inputs,
     take_engine,
     take_file,
     tell_problems,
@@ -60,6 +61,7 @@ def run(args: argparse.Namespace) -> None:
     from data_builders.curate.keep import write_kept
     from data_builders.problems import beside
 
+    spare_inputs([args.path], [args.out, beside(args.out), beside(args.out, "duplicates")])
     looks = args.by != "question" and args.images != "path"
     settings = DedupSettings(
         image_root=root_of(args) if looks else None,

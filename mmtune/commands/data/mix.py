@@ -130,5 +130,6 @@ def _ordered(
 
 def _number(row: Any, key: str) -> float:
     value = row.get(key) if isinstance(row, dict) else None
-    known = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if known else math.nan
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return math.nan
+    return float(value)

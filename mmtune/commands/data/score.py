@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mmtune.commands.data.arguments import root_of, say, take_file, tell_problems
+from mmtune.commands.data.arguments import root_of, say, spare_inputs, take_file, tell_problems
 from mmtune.commands.data.teacher_arguments import hiring_of, take_teacher
 from mmtune.errors import UserError
 
@@ -148,6 +148,7 @@ def _write(args: argparse.Namespace, root: Path) -> int:
     numbers, vectors = finders(args, asked.ratings if asked else ())
     if not numbers and not vectors and asked is None:
         raise UserError("Nothing is asked for", fix="give --score or --features; --list lists them")
+    spare_inputs([args.path], [args.out / "scores.jsonl", args.out / "problems.jsonl"])
     refuse_other_rows(args.path, args.out, vectors)
     rated = _rated(args, asked)
     names = [*(asked.ratings if asked else ()), *numbers]

@@ -6,7 +6,7 @@ import argparse
 import math
 from pathlib import Path
 
-from mmtune.commands.data.arguments import say, take_file
+from mmtune.commands.data.arguments import say, spare_inputs, take_file
 from mmtune.commands.data.listing import tell
 from mmtune.errors import UserError
 
@@ -68,6 +68,9 @@ def run(args: argparse.Namespace) -> None:
         raise UserError("Which records?", fix="give FILE, --scores FOLDER and --out FILE")
     if args.share is not None and not 0 < args.share <= 1:
         raise UserError(f"the share is {args.share}", "--share", "give more than 0, up to 1")
+    random_file = args.out.with_name(f"{args.out.stem}.random{args.out.suffix}")
+    report = args.out.with_name(f"{args.out.stem}.selection.json")
+    spare_inputs([args.path], [args.out, random_file, report])
     scored = read_pool(args.scores, args.targets)
     pool, rows = scored.pool, scored.rows
     if without := match_rows(args.path, scored, args.scores):
@@ -85,14 +88,12 @@ def run(args: argparse.Namespace) -> None:
     )
     chosen = select(args.selector, pool, count, args.seed, settings)
     baseline = select("random", pool, count, args.seed)
-    random_file = args.out.with_name(f"{args.out.stem}.random{args.out.suffix}")
     for file, places in ((args.out, chosen), (random_file, baseline)):
         write_chosen(args.path, file, [int(rows[place]) for place in places])
     means = {
         name: {"chosen": _mean(values[chosen]), "random": _mean(values[baseline]), "all": _mean(values)}
         for name, values in pool.columns.items()
     }
-    report = args.out.with_name(f"{args.out.stem}.selection.json")
     write_selection(
         report,
         {

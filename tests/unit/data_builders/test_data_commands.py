@@ -308,6 +308,30 @@ def test_card_and_page_are_written(folder):
 
 
 @pytest.mark.parametrize(
+    "words",
+    [
+        ["check", "rows.json", "--keep", "rows.json"],
+        ["check", "rows.json", "--report", "./rows.json"],
+        ["check", "rows.json", "--report", "x.jsonl", "--keep", "x.jsonl"],
+        ["card", "rows.json", "--out", "rows.md"],  # its figures would be rows.json
+        ["browse", "rows.json", "--out", "rows.json"],
+        ["dedup", "c.duplicates.jsonl", "--out", "c.jsonl"],
+        ["decontaminate", "c.matches.jsonl", "--records", "rows.json", "--out", "c.jsonl"],
+        ["select", "c.random.jsonl", "--scores", "s", "--out", "c.jsonl"],
+        ["score", "scores.jsonl", "--score", "length", "--out", "."],
+    ],
+)
+def test_no_output_takes_the_place_of_an_input(folder, capsys, words):
+    rows = read(folder / "rows.jsonl")
+    (folder / "rows.json").write_text(json.dumps(rows))
+    for name in ("c.duplicates", "c.matches", "c.random", "scores"):
+        write(folder / f"{name}.jsonl", rows)
+    before = {file.name: file.read_bytes() for file in folder.iterdir()}
+    fails(["data", *words], folder, capsys, "choose another file")
+    assert {file.name: file.read_bytes() for file in folder.iterdir()} == before
+
+
+@pytest.mark.parametrize(
     ("words", "says"),
     [
         (["data", "chek", "x"], "invalid choice"),
