@@ -63,6 +63,7 @@ def check_rows(path: Path, settings: CheckSettings, engine: Engine) -> Iterator[
     Raises:
         UserError: the file cannot be read, or is a malformed JSON list.
     """
+    _image_reason.cache_clear()  # An image may have been mended since the last look at it.
     first_of: dict[bytes, int] = {}
     blocks = iter_blocks(path, BLOCK_ROWS, settings.max_row_bytes)
     for block in engine.map(partial(_check_block, settings=settings), blocks):

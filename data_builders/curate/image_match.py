@@ -25,6 +25,7 @@ from data_builders.curate.image_align import (
     matrix,
     worst_block,
 )
+from mmtune.errors import UserError
 
 _CELLS = 6
 _SIZES = (1.0, 0.9, 0.8, 0.7)
@@ -51,6 +52,11 @@ class MatchSettings:
     correlation: float = 0.8
     difference: float = 16.0
     candidates: int = 8
+
+    def __post_init__(self) -> None:
+        # Under NaN or less than 0 no image would match, and every leak would be kept without a word.
+        if not 0 <= self.difference <= 255:
+            raise UserError(f"the difference is {self.difference}", "--difference", "give 0 to 255")
 
 
 @dataclass(frozen=True, slots=True)

@@ -145,7 +145,7 @@ def recipe_weights(sizes: Mapping[str, int], given: Mapping[str, int]) -> dict[s
 def draw(size: int, wanted: int, seed: int) -> list[int]:
     """Rows of one source: each as often as any other, give or take one, the surplus at random."""
     passes, rest = divmod(wanted, size)
-    surplus = np.random.RandomState(seed).permutation(size)[:rest].tolist()
+    surplus = np.random.RandomState(seed & 0xFFFFFFFF).permutation(size)[:rest].tolist()
     return sorted([place for place in range(size) for _ in range(passes)] + surplus)
 
 

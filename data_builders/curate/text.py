@@ -64,8 +64,11 @@ def _any_token() -> re.Pattern[str]:
 
 def question_of(text: str) -> str:
     """A user turn as it compares: ``normalise`` without the protocol's lines."""
-    lines = [line for line in text.splitlines() if line.strip().rstrip(". ").lower() not in PROTOCOL_LINES]
-    return normalise("\n".join(lines))
+    return normalise("\n".join(line for line in text.splitlines() if not _is_protocol(line)))
+
+
+def _is_protocol(line: str) -> bool:
+    return line.strip().rstrip(". ").lower().replace("\u2019", "'") in PROTOCOL_LINES
 
 
 def questions_of(record: Record) -> tuple[str, ...]:

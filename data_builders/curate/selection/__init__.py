@@ -94,7 +94,7 @@ def select(name: str, pool: Pool, count: int, seed: int = 0, settings: Settings 
         name: a key of ``SELECTORS``.
         pool: the rows.
         count: how many.
-        seed: of whatever is random in it.
+        seed: of whatever is random in it; any whole number.
         settings: which scores and features it reads.
 
     Raises:
@@ -105,7 +105,7 @@ def select(name: str, pool: Pool, count: int, seed: int = 0, settings: Settings 
     if not 1 <= count <= pool.size:
         raise UserError(f"{count} of {pool.size} rows cannot be chosen", fix=f"choose 1 to {pool.size}")
     module = importlib.import_module(f"{__name__}.{SELECTORS[name].module}")
-    chosen: list[int] = module.choose(pool, count, seed, settings or Settings())
+    chosen: list[int] = module.choose(pool, count, seed & 0xFFFFFFFF, settings or Settings())
     if len(chosen) != count or len(set(chosen)) != count:
         raise AssertionError(f"selector {name} chose {len(set(chosen))} of {count} rows")
     return chosen

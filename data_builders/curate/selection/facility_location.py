@@ -30,7 +30,7 @@ def choose(pool: Pool, count: int, seed: int, settings: Settings) -> list[int]:
     chosen = greedy(vectors, references, count)
     if (missing := count - len(chosen)) > 0:
         log.info("%d rows cover everything that is compared; %d others are random", len(chosen), missing)
-        free = np.random.RandomState(seed).permutation(np.setdiff1d(np.arange(pool.size), chosen))
+        free = np.random.RandomState([seed, 1]).permutation(np.setdiff1d(np.arange(pool.size), chosen))
         chosen += [int(place) for place in free[:missing]]
     return chosen
 

@@ -32,7 +32,8 @@ def take(
         seed: of the order within a cluster.
         settings: ``by`` orders a cluster where the rows have that score.
     """
-    order = np.random.RandomState(seed).permutation(pool.size)
+    # Not the order of the random baseline, or what is random here would be the same rows.
+    order = np.random.RandomState([seed, 1]).permutation(pool.size)
     if (
         settings.by in pool.columns or settings.by != Settings.by
     ):  # A name that somebody gave has to be there.

@@ -340,6 +340,7 @@ def test_no_output_takes_the_place_of_an_input(folder, capsys, words):
         (["data", "dedup", "none.jsonl", "--out", "x.jsonl"], "cannot be read"),
         (["data", "dedup", "rows.jsonl", "--out", "x.jsonl", "--bits", "30"], "0 to 11"),
         (["data", "dedup", "rows.jsonl", "--out", "x.jsonl", "--bitz", "3"], "the nearest is --bits"),
+        (["data", "decontaminate", "rows.jsonl", "--out", "x.jsonl", "--difference", "nan"], "0 to 255"),
         (["data", "shards", "rows.jsonl"], "--out FOLDER"),
         (["data", "select", "rows.jsonl", "--out", "x.jsonl", "--scores", "none"], "cannot be read"),
         (["data", "score", "rows.jsonl", "--out", "s", "--score", "loss"], "give a checkpoint"),

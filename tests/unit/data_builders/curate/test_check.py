@@ -79,5 +79,11 @@ def test_paths_are_looked_at_without_a_root_and_ids_may_be_demanded_unique(folde
     assert (1, "good", True) in found
 
 
+def test_an_image_that_was_mended_is_looked_at_again(folder):
+    assert (5, "absent", True) in reasons(folder, image_root=folder)
+    (folder / "gone.png").write_bytes((folder / "red.png").read_bytes())
+    assert (5, "absent", True) not in reasons(folder, image_root=folder)
+
+
 def test_two_processes_find_the_same(folder):
     assert reasons(folder, "processes", 2, image_root=folder) == reasons(folder, image_root=folder)

@@ -40,6 +40,16 @@ def test_every_selector_gives_the_number_asked_for_and_the_same_again(name, coun
     assert first == select(name, pool_of(40), count, 3, settings)
 
 
+def test_any_whole_number_is_a_seed_and_the_baseline_has_rows_of_its_own():
+    for name in ("random", "k_means", "facility_location"):
+        assert len(select(name, pool_of(40), 5, -1)) == 5
+    plain = Pool(400, {}, {"plain": pool_of(400).features["plain"]})
+    shared = set(select("k_means", plain, 100, 0, Settings(clusters=4))) & set(
+        select("random", plain, 100, 0)
+    )
+    assert len(shared) < 50
+
+
 @pytest.mark.parametrize("name", list(SELECTORS))
 def test_equal_rows_are_no_trouble(name):
     same = np.ones((20, 4), dtype=np.float32)

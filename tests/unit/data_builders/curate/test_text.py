@@ -19,6 +19,7 @@ from data_builders.curate.text import normalise, question_of
         ("What's on it?", "whats on it"),
         ("What\u2019s on it?", "What's on it?"),
         ("Is it a cat?\nAnswer the question using a single word or phrase.", "is it a cat"),
+        ("Which?\nA. x\nAnswer with the option’s letter from the given choices directly.", "Which?\nA. x"),
         ("Ist das Straße?", "ist das STRASSE"),
         ("ｆｕｌｌ width 3", "full width 3"),
         ("What is 3 - 5?", "what is 3−5"),
