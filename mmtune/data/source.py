@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from array import array
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -58,22 +59,27 @@ class JsonSource:
         self.image_root = Path(config.image_root) if config.image_root is not None else self.path.parent
         with self._opened() as file:
             self._stamp = _stamp(file)
-            content = file.read()
+            self.fingerprint, lines = _look_through(file)
         if not self.image_root.is_dir():
             raise UserError(
                 "the image root does not exist",
                 str(self.image_root),
                 f"set image_root of the data source {self.path} to the folder that holds its images",
             )
-        self.fingerprint = hashlib.sha256(content).hexdigest()
-        start = len(_BOM) if content.startswith(_BOM) else 0
-        is_lines = content[start:].lstrip().startswith(b"{")
-        ranges = _line_ranges(content, start) if is_lines else _list_ranges(content, start, self.path)
+        ranges = self._list_ranges() if lines is None else lines
         if not len(ranges):
             raise UserError(
                 "the file holds no records", str(self.path), "give a JSON list or JSON Lines of records"
             )
         self._ranges = ranges
+
+    def _list_ranges(self) -> np.ndarray:
+        """Byte ranges of the items of a list, which is in memory meanwhile."""
+        with self._opened() as file:
+            self._demand_unchanged(file)
+            file.seek(0)
+            content = file.read()
+        return _list_ranges(content, len(_BOM) if content.startswith(_BOM) else 0, self.path)
 
     def __len__(self) -> int:
         return len(self._ranges)
@@ -186,16 +192,25 @@ class Subset:
         return self.source.record_id(int(self.indices[index]))
 
 
-def _line_ranges(content: bytes, start: int) -> np.ndarray:
-    """Byte ranges (records, 2) of the lines that are not blank."""
-    ranges = []
-    while start < len(content):
-        newline = content.find(b"\n", start)
-        end = len(content) if newline < 0 else newline
-        if content[start:end].strip():
-            ranges.append((start, end))
-        start = end + 1
-    return np.array(ranges, dtype=np.int64).reshape(-1, 2)
+def _look_through(file: BinaryIO) -> tuple[str, np.ndarray | None]:
+    """The sha256 of a file, and the byte ranges (records, 2) of its lines that are not blank.
+
+    One line is in memory at a time, because every process of a run opens its files at once. None instead of
+    the ranges where the first line is no object.
+    """
+    found = hashlib.sha256()
+    ranges = array("q")
+    is_lines: bool | None = None
+    place = 0
+    for line in file:
+        found.update(line)
+        text = line if place else line.removeprefix(_BOM)
+        if is_lines is not False and text and not text.isspace():
+            is_lines = text.lstrip().startswith(b"{") if is_lines is None else is_lines
+            if is_lines:
+                ranges.extend((place + len(line) - len(text), place + len(line.removesuffix(b"\n"))))
+        place += len(line)
+    return found.hexdigest(), np.array(ranges, dtype=np.int64).reshape(-1, 2) if is_lines else None
 
 
 def _list_ranges(content: bytes, start: int, path: Path) -> np.ndarray:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import pickle
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -168,3 +170,16 @@ def test_a_file_that_changes_in_mid_run_is_never_cut_at_the_old_places(tmp_path:
     path.unlink()
     with pytest.raises(UserError, match="cannot be read"):
         source.record(1)
+
+
+def test_lines_are_found_without_the_file_in_memory(tmp_path: Path) -> None:
+    line = json.dumps({"id": "x", "conversations": [{"from": "human", "value": "q" * 1000}]})
+    (tmp_path / "rows.jsonl").write_text("\n \n\n" + f"{line}\n" * 20_000)
+    tracemalloc.start()
+    source = JsonSource(SourceConfig(str(tmp_path / "rows.jsonl")))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(source) == 20_000
+    assert peak < 4_000_000, "the file has 21 MB"
+    assert source.raw(19_999) == json.loads(line)
+    assert source.fingerprint == hashlib.sha256((tmp_path / "rows.jsonl").read_bytes()).hexdigest()
