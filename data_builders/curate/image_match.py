@@ -46,7 +46,7 @@ class MatchSettings:
         correlation: least correlation of the cells for a pair to be looked at closely.
         difference: greatest difference of the mean colours, of 255, of any block once the pictures lie on
             each other.
-        candidates: pictures that one is compared with closely.
+        candidates: pictures that one is compared with closely and is not, until the search ends.
     """
 
     correlation: float = 0.8
@@ -98,14 +98,18 @@ class WindowIndex:
         top = scores.max(axis=1)
         top[self._flat] = -1.0
         near = np.flatnonzero(top >= self.settings.correlation)
-        near = near[np.argsort(-top[near], kind="stable")][: self.settings.candidates]
         matches = []
-        for index in sorted(near.tolist()):
+        misses = 0
+        for index in near[np.argsort(-top[near], kind="stable")].tolist():
             window, apart = self._laid_on(picture, index, scores[index])
             if apart <= self.settings.difference:
                 left, upper, right, lower = (round(edge, 3) for edge in window)
                 matches.append(Match(index, round(apart, 2), (left, upper, right, lower)))
-        return matches
+                continue
+            misses += 1
+            if misses == self.settings.candidates:
+                break
+        return sorted(matches, key=lambda match: match.index)
 
     def _laid_on(self, picture: Picture, index: int, scores: Array) -> tuple[Window, float]:
         """Where a picture lies on another, and by how much they differ there."""

@@ -87,3 +87,11 @@ def test_a_crop_is_not_stretched_to_hide_what_differs():
     index = WindowIndex([picture_of(drawn("white"))])
     assert index.find_all(picture_of(drawn("#7d8a85"))) == []
     assert len(index.find_all(picture_of(drawn("white").resize((120, 80))))) == 1
+
+
+def test_all_copies_of_a_picture_are_found_however_many():
+    noise = np.random.RandomState(0).randint(0, 255, (8, 8, 3), dtype=np.uint8)
+    original = Image.fromarray(noise).resize((200, 200), Image.Resampling.BICUBIC)
+    copies = [picture_of(original.resize((100 + 10 * number,) * 2)) for number in range(20)]
+    found = WindowIndex(copies).find_all(picture_of(original))
+    assert [match.index for match in found] == list(range(20))
