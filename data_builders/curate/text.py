@@ -23,6 +23,7 @@ _DASHES = "-\u2010\u2011\u2012\u2013\u2014\u2015"
 _SIGNS = {**dict.fromkeys(_DASHES, "\u2212"), "*": "\u00d7", "/": "\u00f7", "^": "\u2191"}
 """What is punctuation in prose, and the mathematical sign that it is in a sum."""
 _SIGN = rf"([{_DASHES}*/^])"
+_HAS_SIGN = re.compile(_SIGN)
 # Beside a number, or between two single letters.
 _OPERATOR = re.compile(rf"(?<=\d)\s*{_SIGN}|{_SIGN}(?=\s*\d)|(?<=\b[a-z])\s*{_SIGN}(?=\s*[a-z]\b)")
 _NUMBER = r"\d+(?:[.,:]\d+)*"
@@ -38,9 +39,13 @@ def normalise(text: str) -> str:
     as do vowel signs and all symbols that are no punctuation; punctuation goes. A text of nothing but
     punctuation stays as it is, so that two of them are not the same.
     """
-    spelt = _RAISED.sub(lambda raised: "^" + raised[0], _PLACEHOLDER.sub(" ", text))
+    spelt = _PLACEHOLDER.sub(" ", text)
+    if not spelt.isascii():
+        spelt = _RAISED.sub(lambda raised: "^" + raised[0], spelt)
     plain = unicodedata.normalize("NFKC", spelt).casefold()
-    found = _OPERATOR.sub(lambda sign: f" {_SIGNS[sign[0].strip()]} ", _APOSTROPHES.sub("", plain))
+    found = _APOSTROPHES.sub("", plain)
+    if _HAS_SIGN.search(found):  # Few questions do; looking for operators takes longer than all else.
+        found = _OPERATOR.sub(lambda sign: f" {_SIGNS[sign[0].strip()]} ", found)
     tokens = (_ASCII_TOKEN if found.isascii() else _any_token()).findall(found)
     return " ".join(tokens) if tokens else " ".join(plain.split())
 
