@@ -198,14 +198,13 @@ def _features(folder: Path, rows: int | None) -> dict[str, NDArray[np.float32]]:
     found = {}
     for file in sorted(folder.glob("features-*.npy")):
         try:
-            vectors = np.load(file, allow_pickle=False)
+            # Only what a selector looks at comes into memory.
+            vectors = np.load(file, mmap_mode="r", allow_pickle=False)
         except (ValueError, OSError) as error:
             raise UserError(
                 f"the features cannot be read: {error}", str(file), "score the rows again"
             ) from error
         if vectors.ndim != 2 or (rows is not None and len(vectors) != rows):
             raise UserError("the features do not fit scores.jsonl", str(file), "score the rows again")
-        if not np.isfinite(vectors).all():
-            raise UserError("the features hold NaN or infinities", str(file), "score the rows again")
         found[file.stem.removeprefix("features-")] = vectors
     return found

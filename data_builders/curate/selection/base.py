@@ -133,5 +133,7 @@ def descending(values: Array) -> list[int]:
 def _unit(vectors: Any) -> Array:
     wide = np.array(vectors, dtype=np.float64)
     lengths = np.sqrt(np.einsum("ij,ij->i", wide, wide))[:, None]
+    if not np.isfinite(lengths).all():
+        raise UserError("the vectors hold NaN or infinities", fix="score the rows again")
     wide /= np.where(lengths > 0, lengths, 1.0)  # In place: of a million rows every copy counts.
     return wide

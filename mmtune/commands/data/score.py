@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,8 +13,6 @@ from mmtune.commands.data.teacher_arguments import hiring_of, take_teacher
 from mmtune.errors import UserError
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from data_builders.curate.rated import Rated, RatingSettings
     from data_builders.problems import Problem
     from mmtune.records import Record
@@ -139,6 +138,7 @@ def _write(args: argparse.Namespace, root: Path) -> int:
     import numpy as np
 
     from data_builders.curate.scored import digest_of, refuse_other_rows
+    from data_builders.curate.vectors import VectorWriter
     from data_builders.problems import Problem, problem_of
     from data_builders.rows import RowWriter, writing_to
     from mmtune.commands.data.finders import finders
@@ -154,9 +154,12 @@ def _write(args: argparse.Namespace, root: Path) -> int:
     names = [*(asked.ratings if asked else ()), *numbers]
     with writing_to(args.out):
         args.out.mkdir(parents=True, exist_ok=True)
-    found: dict[str, list[np.ndarray]] = {name: [] for name in vectors}
     problems: list[Problem] = []
-    with RowWriter(args.out / "scores.jsonl") as out:
+    with ExitStack() as files:
+        found = {
+            name: files.enter_context(VectorWriter(args.out / f"features-{name}.npy")) for name in vectors
+        }
+        out = files.enter_context(RowWriter(args.out / "scores.jsonl"))
         for number, record in track(_records(args.path, problems), description="score", unit="record"):
             given = rated.ratings.get(number, {}) if rated else {}
             try:
@@ -173,17 +176,15 @@ def _write(args: argparse.Namespace, root: Path) -> int:
             ratings = {name: given.get(name) for name in (asked.ratings if asked else ())}
             out.write({"row": number, "id": record.id, "said": digest_of(record), **ratings, **plain})
             for name, vector in wide.items():
-                found[name].append(np.asarray(vector, dtype=np.float32))
+                found[name].write(vector)
         if not out.count:
             raise UserError(f"no record can be scored; the first: {problems[0]}", str(args.path))
-        # Old vectors go before new scores come: whoever stops this between the two leaves nothing that fits.
-        for name in found:
-            (args.out / f"features-{name}.npy").unlink(missing_ok=True)
-    for name, rows in found.items():
-        partial = args.out / f".features-{name}.npy.partial"
-        with partial.open("wb") as file:
-            np.save(file, np.stack(rows))
-        partial.replace(args.out / f"features-{name}.npy")
+        # Old scores go before new vectors come, and new ones come last: whoever stops this between the two
+        # leaves nothing that seems to fit.
+        if found:
+            (args.out / "scores.jsonl").unlink(missing_ok=True)
+        for vector_file in found.values():
+            vector_file.publish()
     problems += rated.problems if rated else []
     problems.sort(key=lambda problem: problem.number)
     tell_problems(args.path, problems, args.out / "problems.jsonl")

@@ -188,6 +188,14 @@ def test_targets_of_another_model_are_refused():
                 select(name, Pool(3, {}, rows, dict.fromkeys(rows, wrong)), 1)
 
 
+def test_vectors_that_are_not_finite_are_refused():
+    rows = np.ones((5, 2), np.float32)
+    rows[3, 1] = np.nan
+    for name in ("k_means", "k_center", "facility_location"):
+        with pytest.raises(UserError, match="NaN"):
+            select(name, Pool(5, {}, {"plain": rows}), 2)
+
+
 def test_settings_that_mean_nothing_are_refused():
     for wrong in ({"distance": -0.1}, {"distance": float("nan")}, {"clusters": 0}):
         with pytest.raises(UserError, match=r"--distance|--clusters"):
