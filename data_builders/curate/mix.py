@@ -126,7 +126,8 @@ def counts(sizes: Mapping[str, int], settings: MixSettings) -> dict[str, int]:
     if min(shares.values()) < 0 or not sum(shares.values()) > 0:
         raise UserError("the shares of the sources are not above 0", fix="see the weights or losses")
     total = settings.total or sum(capped.values())
-    limits = [total if settings.upsample else size for size in sizes.values()]
+    most = {name: total if settings.upsample else size for name, size in sizes.items()}
+    limits = [most[name] if shares[name] > 0 else 0 for name in sizes]
     if sum(limits) < total:
         raise UserError(
             f"the sources have {sum(limits)} rows and the mixture should have {total}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -45,6 +46,10 @@ def test_what_cannot_be_mixed_is_refused():
         counts(SIZES, MixSettings(total=2000, upsample=False))
     with pytest.raises(UserError, match="no rows"):
         counts({"a": 0}, MixSettings())
+    left_out = MixSettings("weights", {"b": 0.0}, upsample=False)
+    with pytest.raises(UserError, match="10 rows and the mixture should have 20"):
+        counts({"a": 10, "b": 10}, left_out)
+    assert counts({"a": 10, "b": 10}, replace(left_out, total=8)) == {"a": 8, "b": 0}
 
 
 def test_weights_of_a_recipe_say_the_same():
