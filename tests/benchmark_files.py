@@ -646,6 +646,56 @@ def mmmt_if(folder: Path) -> Files:
     )
 
 
+def object_halbench(folder: Path) -> Files:
+    names = ("dog", "cat", "car", "bed")
+    (folder / "coco").mkdir()
+    truth = _coco(folder / "coco")
+    questions = [
+        {"image_id": n, "question": "Describe it in detail.", "image": picture(n)} for n in range(SIZE)
+    ]
+    answers = [
+        {"image_id": n, "question": "Describe it in detail.", "answer": f"There is a {names[n % 4]} here."}
+        for n in range(SIZE)
+    ]
+    return Files(
+        rows(folder / "obj_halbench_300_with_image.jsonl", questions),
+        rows(folder / "answers.jsonl", answers),
+        settings=f"truth={truth}",
+        perfect={"chair_s": 0.0, "chair_i": 0.0, "recall": 1.0, "extracted_by_model": 0.0},
+    )
+
+
+def link_context(folder: Path) -> Files:
+    names = ("blicket", "toma", "wug")
+    truth = [
+        {
+            "id": f"q{n}",
+            "image": f"{names[n % 3]}_{n}.png",
+            "answer": names[n % 3],
+            "demonstrations": [
+                {"image": f"{name}_{i}.png", "answer": name} for i in range(1 + n % 2) for name in names
+            ],
+        }
+        for n in range(SIZE)
+    ]
+    answers = [{"id": t["id"], "answer": f"It is a {t['answer'].title()}."} for t in truth]
+    return Files(rows(folder / "isekai.jsonl", truth), rows(folder / "answers.jsonl", answers))
+
+
+def text_only(folder: Path) -> Files:
+    truth = [
+        {"id": n, "question": "Say red.", "answers": ["red"], "kind": "copying"}
+        if n % 2
+        else {"id": n, "question": "Say no more than a word.", "instructions": [["max_words", 1]]}
+        for n in range(SIZE)
+    ]
+    return Files(
+        rows(folder / "questions.jsonl", truth),
+        rows(folder / "answers.jsonl", [{"id": n, "answer": "Red."} for n in range(SIZE)]),
+        perfect={"contained": 1.0},
+    )
+
+
 WRITERS: dict[str, Callable[[Path], Files]] = {
     "vqav2": vqav2,
     "okvqa": vqav2,
@@ -679,7 +729,17 @@ WRITERS: dict[str, Callable[[Path], Files]] = {
     "llavabench": llavabench,
     "mmvet": mmvet,
     "mmmt_if": mmmt_if,
+    "object_halbench": object_halbench,
+    "link_context": link_context,
+    "text_only": text_only,
 }
 """Task → writer; one for each task of the registry."""
-PERFECT = {"vizwiz": 1.0, "chair": 0.0, "amber_descriptions": 0.0, "mmhal": 6.0, "coco_captions": None}
+PERFECT = {
+    "vizwiz": 1.0,
+    "chair": 0.0,
+    "amber_descriptions": 0.0,
+    "object_halbench": 0.0,
+    "mmhal": 6.0,
+    "coco_captions": None,
+}
 """What all right answers give for the primary metric, where it is not 1; None where it depends on the captions."""

@@ -46,6 +46,9 @@ TASKS: Registry[type[Task]] = Registry(
         "llavabench": "llavabench:LLaVABench",
         "mmvet": "mmvet:MMVet",
         "mmmt_if": "mmmt_if:MMMTIF",
+        "object_halbench": "object_halbench:ObjectHalBench",
+        "link_context": "link_context:LinkContext",
+        "text_only": "text_only:TextOnly",
     },
 )
 """Name → the file and class; a file is imported once its task is asked for."""

@@ -63,6 +63,10 @@ class TaskConfig:
     """GQA's file of valid and plausible answers."""
     ocr: str | None = None
     """File of the texts that a reader found in the images (TextVQA's Rosetta tokens)."""
+    truth: str | None = None
+    """Files of the truth, where it stands apart from the questions (Object HalBench: COCO's annotations)."""
+    replies: str | None = None
+    """File of what a language model replied about the answers (Object HalBench: the objects in them)."""
 
 
 @dataclass(frozen=True)

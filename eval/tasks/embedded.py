@@ -1,4 +1,4 @@
-"""Images that stand in a benchmark's own table (base64 in a TSV, bytes in parquet): written to files once.
+"""Images that stand in a benchmark's own table (base64 in a TSV or in rows, bytes in parquet): written once.
 
 The files go to the cache of the user (``XDG_CACHE_HOME``, by default ``~/.cache``), under a name that changes
 with the table, and stay for later runs. A folder is there whole or not at all.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import csv
 import hashlib
+import json
 import logging
 import os
 import re
@@ -28,6 +29,7 @@ log = logging.getLogger(__name__)
 FILE_NAME = re.compile(r"\.(?:jpe?g|png|webp|gif|bmp)$", re.IGNORECASE)
 """What an image cell ends with that names a file instead of holding it."""
 _TABLES = {".tsv": "\t", ".csv": ","}
+_LINES = (".jsonl",)
 _ROWS_A_TIME = 16
 _LONGEST_REFERENCE = 64
 """Letters of an image cell that names another row; an image in base64 is longer."""
@@ -61,7 +63,7 @@ class TableOfImages(Task):
         """
         number = 0
         for path in _files(self.annotations):
-            for row in _rows(path, self.image_columns):
+            for row in _rows(path):
                 for column in self.image_columns:
                     content = _content(row.get(column), path, number)
                     if content:
@@ -156,7 +158,7 @@ def _holds_images(task: TableOfImages) -> bool:
 def _files(path: Path) -> Sequence[Path]:
     if path.is_dir() or path.suffix == ".parquet":
         return parquet_files(path)
-    return [path] if path.suffix.lower() in _TABLES else []
+    return [path] if path.suffix.lower() in (*_TABLES, *_LINES) else []
 
 
 def _columns(path: Path) -> list[str]:
@@ -164,11 +166,13 @@ def _columns(path: Path) -> list[str]:
         from pyarrow import parquet
 
         return list(parquet.read_schema(path).names)
+    if path.suffix.lower() in _LINES:
+        return list(next(iter(_rows(path)), {}))
     with path.open(encoding="utf-8-sig", newline="") as file:
         return next(csv.reader(file, delimiter=_TABLES[path.suffix.lower()]), [])
 
 
-def _rows(path: Path, images: Sequence[str]) -> Iterator[Mapping[str, Any]]:
+def _rows(path: Path) -> Iterator[Mapping[str, Any]]:
     """Rows with their images, a few in memory at a time."""
     if path.suffix == ".parquet":
         from pyarrow import parquet
@@ -176,6 +180,13 @@ def _rows(path: Path, images: Sequence[str]) -> Iterator[Mapping[str, Any]]:
         with parquet.ParquetFile(path) as file:
             for batch in file.iter_batches(_ROWS_A_TIME):
                 yield from batch.to_pylist()
+        return
+    if path.suffix.lower() in _LINES:
+        with path.open(encoding="utf-8-sig") as file:
+            for line in file:
+                row = json.loads(line) if line.strip() else None
+                if isinstance(row, dict):  # a file of one list is not one of lines, and holds no images
+                    yield row
         return
     csv.field_size_limit(sys.maxsize)
     with path.open(encoding="utf-8-sig", newline="") as file:
