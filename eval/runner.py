@@ -21,6 +21,7 @@ from eval.backends import Backend, Opening, open_backend
 from eval.backends.checkpoint import Checkpoint
 from eval.collecting import collect
 from eval.environment import hardware, versions
+from eval.groupings import group_results
 from eval.image_folders import ready_images
 from eval.options import How
 from eval.predictions import Predictions
@@ -124,8 +125,8 @@ def evaluate(
     Returns:
         ``{"tasks": {name: {"n", "of", "complete", "primary", "metrics": {metric: {value, low, high, n,
         clusters}}, "blind": {metric: …}, "by": {breakdown: {kind: {"n", "metrics", "blind"}}}, …}},
-        "summary", "timing", …}``, which is also written to ``metrics.json``. Tasks with ``needs_judge`` have
-        no metrics: their answers are to be judged first.
+        "summary", "groupings", "timing", …}``, which is also written to ``metrics.json``. Tasks with
+        ``needs_judge`` have no metrics: their answers are to be judged first.
     """
     loaded = {name: list(items[name]) if items else task.load() for name, task in tasks.items()}
     ready_images(tasks, loaded, Peers())
@@ -202,6 +203,7 @@ def _evaluate(
         "versions": versions(),
         "hardware": hardware(),
     }
+    results["groupings"] = group_results(results["tasks"])
     write_json(out / "metrics.json", results)
     for name, result in results["tasks"].items():
         if not result["n"] and result["failures"]:

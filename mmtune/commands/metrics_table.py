@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 def show_metrics(results: Mapping[str, Any]) -> None:
@@ -31,7 +34,32 @@ def show_metrics(results: Mapping[str, Any]) -> None:
                 table.add_row(
                     f"  {kind}", metric, *_cells(part["metrics"], part["blind"], metric), style="dim"
                 )
-    Console(highlight=False).print(table)
+    console = Console(highlight=False)
+    console.print(table)
+    for grouping in results.get("groupings", {}).values():
+        _show_grouping(console, grouping)
+
+
+def _show_grouping(console: Console, grouping: Mapping[str, Any]) -> None:
+    """Print abilities over several benchmarks, and under them what each rests on and what is missing."""
+    from rich.table import Table
+
+    table = Table(title=grouping["title"])
+    table.add_column("ability")
+    for name in ("accuracy", "stability", "n"):
+        table.add_column(name, justify="right")
+    notes = []
+    for name, ability in grouping["abilities"].items():
+        figures = (ability[key] for key in ("accuracy", "stability"))
+        table.add_row(name, *("–" if f is None else f"{f:.3f}" for f in figures), str(ability["n"]))
+        rests = [row["name"] + (" as a stand-in" if row["stand_in"] else "") for row in ability["members"]]
+        lacks = [*ability["missing"], *(f"{one} (no task)" for one in ability["not_here"])]
+        notes.append(
+            f"{name}: from {'; '.join(rests) or 'nothing'}. Missing: {'; '.join(lacks) or 'nothing'}."
+        )
+    console.print(table)
+    for note in (*notes, grouping["note"]):
+        console.print(note, style="dim", markup=False, soft_wrap=True)
 
 
 def _cells(metrics: Mapping[str, Any] | None, blind: Mapping[str, Any] | None, metric: str) -> list[str]:

@@ -1,0 +1,115 @@
+"""Abilities over several benchmarks: accuracy, stability, and what is missing."""
+
+from __future__ import annotations
+
+import statistics
+
+import pytest
+
+from eval.groupings import GROUPINGS, Grouping, Member, group_results
+from eval.groupings.base import grouped
+from eval.tasks import TASKS
+from mmtune.commands.metrics_table import show_metrics
+
+SIX = {
+    "lvlm_ehub": {
+        "visual perception",
+        "visual knowledge acquisition",
+        "visual reasoning",
+        "visual commonsense",
+        "object hallucination",
+        "embodied intelligence",
+    },
+    "abilitylens": {
+        "counting",
+        "OCR",
+        "attribute recognition",
+        "entity extraction",
+        "grounding",
+        "structured data understanding",
+    },
+}
+
+
+def metric(value, n=10):
+    return {"value": value, "low": None, "high": None, "n": n, "clusters": n}
+
+
+def task(benchmark, name="accuracy", value=0.5, n=10, by=None, complete=True):
+    kinds = {
+        breakdown: {
+            kind: {"n": n, "metrics": {name: metric(*found)}, "blind": {}} for kind, found in kinds.items()
+        }
+        for breakdown, kinds in (by or {}).items()
+    }
+    return {
+        "benchmark": benchmark,
+        "primary": name,
+        "metrics": {name: metric(value, n)},
+        "by": kinds,
+        "blind": {},
+        "complete": complete,
+    }
+
+
+@pytest.mark.parametrize("name", SIX)
+def test_the_groupings_have_their_six_abilities_over_tasks_that_exist(name):
+    grouping = GROUPINGS[name]
+    assert set(grouping.abilities) == SIX[name] >= set(grouping.not_here)
+    for members in grouping.abilities.values():
+        for member in members:
+            kind = TASKS[member.benchmark]
+            assert member.metric not in kind.lower_is_better and not kind.needs_judge
+            assert (member.breakdown is None) == (not member.kinds) and 0 <= member.chance < 1
+
+
+def test_stability_is_the_spread_of_what_is_left_without_guessing():
+    tasks = {
+        "seed": task("seedbench", by={"question_type": {"Instances Counting": (0.7, 30), "Other": (0.1, 5)}}),
+        "mme": task("mme", by={"sub_task": {"count": (0.8, 60), "OCR": (0.9, 20)}}),
+    }
+    counting = group_results(tasks)["abilitylens"]["abilities"]["counting"]
+    assert counting["accuracy"] == pytest.approx(0.75)
+    assert counting["stability"] == pytest.approx(statistics.pstdev([(0.7 - 0.25) / 0.75, (0.8 - 0.5) / 0.5]))
+    assert counting["n"] == 90
+    assert counting["missing"] == ["mmstar (object counting)"]
+    assert counting["not_here"] == ["MIRB", "MuirBench"]
+
+
+def test_one_benchmark_has_no_stability_and_none_no_accuracy():
+    found = group_results({"ocr": task("ocrbench")})["abilitylens"]["abilities"]
+    assert (found["OCR"]["accuracy"], found["OCR"]["stability"]) == (0.5, None)
+    assert (found["grounding"]["accuracy"], found["grounding"]["n"]) == (None, 0)
+    assert len(found["grounding"]["missing"]) == 4
+
+
+def test_several_kinds_and_splits_weigh_by_their_items():
+    by = {"category": {"Attribute-Recognition": (1.0, 30), "attribute_comparison": (0.0, 10)}}
+    mmbench = group_results({"b": task("mmbench", by=by)})["abilitylens"]["abilities"][
+        "attribute recognition"
+    ]
+    assert mmbench["accuracy"] == pytest.approx(0.75)
+    splits = {f"pope_{n}": task("pope", value=value, n=20) for n, value in enumerate((0.9, 0.6))}
+    pope = group_results(splits)["lvlm_ehub"]["abilities"]["object hallucination"]
+    assert (pope["accuracy"], pope["n"]) == (pytest.approx(0.75), 40)
+    assert pope["members"][0]["tasks"] == ["pope_0", "pope_1"]
+
+
+def test_what_is_undefined_or_partial_is_told():
+    tasks = {"a": task("aokvqa", value=None), "g": task("gqa", complete=False)}
+    found = group_results(tasks)["lvlm_ehub"]["abilities"]
+    assert found["visual commonsense"]["members"] == []
+    assert found["visual reasoning"]["members"][0]["complete"] is False
+    assert found["visual reasoning"]["members"][0]["stand_in"] is False
+
+
+def test_a_run_without_any_of_its_tasks_has_no_grouping():
+    assert group_results({"mine": task("text_only")}) == {}
+    assert grouped(Grouping("t", {"a": [Member("mme")]}, {}, ""), {}) is None
+
+
+def test_the_table_says_what_a_figure_rests_on(capsys):
+    tasks = {"c": task("cvbench", by={"task": {"Count": (0.5, 10)}})}
+    show_metrics({"tasks": tasks, "groupings": group_results(tasks)})
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "visual perception" in shown and "stand-in" in shown and "no task" in shown
