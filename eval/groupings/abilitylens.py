@@ -62,7 +62,7 @@ ABILITYLENS = Grouping(
     },
     note="The parts are those that the authors' repository (Chenfeng1271/AbilityLens, a fork of lmms-eval)"
     " takes for each ability, on the whole benchmarks in place of its smaller samples. Stability: it has no"
-    " script for it, and this is the paper's idea (spread over sub-benchmarks once each is freed of its baseline)"
+    " script for it, and this is the paper's idea (spread over sub-benchmarks, each freed of its baseline)"
     " with guessing as the baseline: the standard deviation of (score - chance) / (1 - chance), lower is"
     " steadier. Neither figure is comparable with the paper's.",
 )

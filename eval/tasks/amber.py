@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -22,8 +23,10 @@ from eval.metrics.word_tokens import word_tokens
 from eval.tasks.accuracy import AccuracyTask
 from eval.tasks.base import Counts, Item
 from eval.tasks.official_files import fields, read_json, read_rows, read_text
+from eval.tasks.published import SEE_PAGE, Published, github
 from mmtune.errors import UserError
 
+_FILES = ("annotations.json", "query/query_all.json", "relation.json", "safe_words.txt")
 _GENERATIVE = "generative"
 _COUNTED = ("right", "questions", "no_right", "no_true", "no_said")
 _TYPES = tuple(dict.fromkeys(kind for kinds in DIMENSIONS.values() for kind in kinds))
@@ -44,6 +47,15 @@ class Amber(AccuracyTask):
     """
 
     title = "AMBER by questions: existence, attributes, relations"
+    published = Published(
+        SEE_PAGE,
+        "14,216 questions",
+        "1,004 (from the repository's page)",
+        SEE_PAGE,
+        "https://github.com/junyangwang0410/AMBER",
+        tuple(github("junyangwang0410/AMBER", f"data/{name}", "master") for name in _FILES),
+        "annotations={folder}/annotations.json,questions={folder}/query_all.json,images=AMBER_IMAGES",
+    )
     primary = "accuracy"
     answers_as_rows = False
     answer_ids = ("id", "question_id")
@@ -94,6 +106,7 @@ class AmberDescriptions(AccuracyTask):
     """
 
     title = "AMBER by descriptions: CHAIR, cover, cognition (without spaCy: near the official figures)"
+    published = replace(Amber.published, items="1,004 descriptions")
     primary = "chair"
     lower_is_better = frozenset({"chair", "hal", "cog"})
     asks_questions = False

@@ -11,6 +11,7 @@ from eval.tasks.accuracy import AccuracyTask
 from eval.tasks.base import Item
 from eval.tasks.choices import Choice, ChoiceTask, asked, lettered, truth_choice
 from eval.tasks.official_files import fields, read_rows
+from eval.tasks.published import COCO_VAL2017, SEE_PAGE, Published, Remote
 from eval.tasks.truths import most_given
 
 
@@ -21,6 +22,15 @@ class AOkVqa(ChoiceTask):
     """
 
     title = "A-OKVQA by options: questions that need knowledge"
+    published = Published(
+        SEE_PAGE,
+        "1,145 (val)",
+        "of COCO val2017",
+        "0.8 GB",
+        "https://github.com/allenai/aokvqa",
+        (Remote("https://prior-datasets.s3.us-east-2.amazonaws.com/aokvqa/aokvqa_v1p0.tar.gz"), COCO_VAL2017),
+        "annotations={folder}/aokvqa_v1p0_val.json,images={folder}",
+    )
     answer_texts = ("multiple_choice", "answer", "prediction", "text")
 
     def load(self) -> list[Item]:
@@ -51,6 +61,7 @@ class AOkVqaDirect(AccuracyTask):
     """
 
     title = "A-OKVQA in free words: questions that need knowledge"
+    published = AOkVqa.published
     answer_texts = ("direct_answer", "answer", "prediction", "text")
 
     def load(self) -> list[Item]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from eval.metrics.intervals import Array, Totals
+from eval.tasks.published import Published
 from mmtune.errors import UserError
 
 _SHORT = "Answer the question using a single word or phrase."
@@ -114,6 +115,8 @@ class Task(ABC):
 
     title: ClassVar[str]
     """One line for tables and ``mmtune eval --list``."""
+    published: ClassVar[Published]
+    """Licence, size and source of the benchmark."""
     primary: ClassVar[str]
     """The metric that the benchmark is known by."""
     lower_is_better: ClassVar[frozenset[str]] = frozenset()

@@ -11,6 +11,7 @@ from eval.metrics.ptb import caption_words
 from eval.tasks.base import Counts, Item
 from eval.tasks.coco import CocoImage
 from eval.tasks.descriptions import DescriptionTask
+from eval.tasks.published import COCO_ANNOTATIONS, COCO_LICENCE, COCO_PAGE, COCO_VAL2014, Published
 
 
 class Captions(DescriptionTask):
@@ -25,6 +26,16 @@ class Captions(DescriptionTask):
     """
 
     title = "Captions: objects named and likeness to people's captions"
+    published = Published(
+        COCO_LICENCE,
+        "40,504 images (val2014)",
+        "40,504",
+        "6.5 GB",
+        COCO_PAGE,
+        (COCO_ANNOTATIONS, COCO_VAL2014),
+        "annotations={folder}/annotations/instances_val2014.json:{folder}/annotations/captions_val2014.json,"
+        "images={folder}/val2014",
+    )
     primary = "object_recall"
     not_shares = frozenset({"cider_d"})
     default_max_new_tokens = 64

@@ -9,6 +9,7 @@ from eval.metrics.intervals import Array, Totals, ratio
 from eval.tasks.base import Counts, Item
 from eval.tasks.coco import CocoImage
 from eval.tasks.descriptions import DescriptionTask
+from eval.tasks.published import COCO_ANNOTATIONS, COCO_LICENCE, COCO_PAGE, COCO_VAL2014, Published
 
 _FIXED = "_fixed"
 
@@ -25,6 +26,16 @@ class ChairTask(DescriptionTask):
     """
 
     title = "CHAIR: hallucinated objects in descriptions"
+    published = Published(
+        COCO_LICENCE,
+        "40,504 images (val2014); people draw 500",
+        "40,504",
+        "6.5 GB",
+        COCO_PAGE,
+        (COCO_ANNOTATIONS, COCO_VAL2014),
+        "annotations={folder}/annotations/instances_val2014.json:{folder}/annotations/captions_val2014.json,"
+        "images={folder}/val2014",
+    )
     primary = "chair_i"
     lower_is_better = frozenset({"chair_i", "chair_s", "chair_i_fixed", "chair_s_fixed"})
     default_max_new_tokens = 256

@@ -14,6 +14,7 @@ from eval.row_files import read_rows_of_any
 from eval.tasks.accuracy import AccuracyTask
 from eval.tasks.base import Counts, Item
 from eval.tasks.official_files import fields, read_rows
+from eval.tasks.published import SEE_PAGE, Published
 from mmtune.errors import UserError
 
 _SOURCE = re.compile(r"human|augmented")
@@ -29,6 +30,13 @@ class ChartQA(AccuracyTask):
     """
 
     title = "ChartQA: charts, five per cent of tolerance"
+    published = Published(
+        SEE_PAGE,
+        "2 x 1,250 (test)",
+        "1,509",
+        SEE_PAGE,
+        "https://github.com/vis-nlp/ChartQA",
+    )
     primary = "relaxed"
     answer_texts = ("answer", "prediction", "text", "response")
 

@@ -14,6 +14,7 @@ from eval.metrics.ptb import caption_words
 from eval.metrics.rouge import rouge_l
 from eval.tasks.base import Counts, Item, Task
 from eval.tasks.official_files import answers_path, fields, read_json, section, write_json
+from eval.tasks.published import COCO_ANNOTATIONS, COCO_LICENCE, COCO_PAGE, COCO_VAL2014, Published
 from mmtune.errors import UserError
 
 
@@ -30,6 +31,15 @@ class CocoCaptions(Task):
 
     title = (
         "COCO, NoCaps, Flickr30k captions: BLEU, ROUGE-L, CIDEr-D (METEOR and SPICE need Java: not computed)"
+    )
+    published = Published(
+        COCO_LICENCE,
+        "40,504 images (val2014); Karpathy's test has 5,000, NoCaps val 4,500, Flickr30k test 1,000",
+        "40,504",
+        "6.5 GB",
+        COCO_PAGE,
+        (COCO_ANNOTATIONS, COCO_VAL2014),
+        "annotations={folder}/annotations/captions_val2014.json,images={folder}/val2014",
     )
     primary = "cider"
     not_shares = frozenset({"cider"})

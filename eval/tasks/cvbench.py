@@ -13,6 +13,7 @@ from eval.tasks.base import Counts, Item
 from eval.tasks.choices import Choice, ChoiceTask, asked, kinds_of, letter_of, lettered, truth_choice
 from eval.tasks.embedded import TableOfImages
 from eval.tasks.official_files import check_unique, fields
+from eval.tasks.published import SEE_PAGE, Published
 from eval.tasks.tables import read_benchmark_rows
 
 _FLAT = ("ADE20K", "COCO")
@@ -29,6 +30,13 @@ class CVBench(ChoiceTask, TableOfImages):
     """
 
     title = "CV-Bench: counting, relations, depth and distance"
+    published = Published(
+        "Apache 2.0",
+        "2,638",
+        "in the table",
+        SEE_PAGE,
+        "https://huggingface.co/datasets/nyu-visionx/CV-Bench",
+    )
     primary = "accuracy"
     answer_ids = ("idx", "question_id", "id", "index")
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from eval.metrics.anls import anls
 from eval.tasks.accuracy import AccuracyTask
 from eval.tasks.base import Item
 from eval.tasks.official_files import check_unique, fields, read_json, section
+from eval.tasks.published import SEE_PAGE, Published
 
 
 class DocVQA(AccuracyTask):
@@ -17,6 +19,13 @@ class DocVQA(AccuracyTask):
     """
 
     title = "DocVQA: documents, likeness of spelling (ANLS)"
+    published = Published(
+        SEE_PAGE,
+        "5,349 (val)",
+        "1,286",
+        SEE_PAGE,
+        "https://rrc.cvc.uab.es/?ch=17 (with a login)",
+    )
     primary = "anls"
     answers_as_rows = False
     answer_ids = ("questionId", "question_id", "id")
@@ -50,3 +59,4 @@ class InfographicVQA(DocVQA):
     """``infographicsVQA_val_v1.0.json``; files and score as DocVQA's."""
 
     title = "InfographicVQA: infographics, likeness of spelling (ANLS)"
+    published = replace(DocVQA.published, items="2,801 (val)", images="500")

@@ -11,6 +11,7 @@ from eval.metrics.intervals import Array, Totals, ratio
 from eval.tasks.accuracy import AccuracyTask
 from eval.tasks.base import Counts, Item
 from eval.tasks.official_files import fields, read_json
+from eval.tasks.published import SEE_PAGE, Published, Remote
 from mmtune.errors import UserError
 
 
@@ -26,6 +27,18 @@ class GQA(AccuracyTask):
     """
 
     title = "GQA: composed questions; consistency, validity, plausibility"
+    published = Published(
+        SEE_PAGE,
+        "12,578 (testdev, balanced)",
+        "398",
+        "22 GB with the images of all splits",
+        "https://cs.stanford.edu/people/dorarad/gqa/download.html",
+        (
+            Remote("https://downloads.cs.stanford.edu/nlp/data/gqa/questions1.2.zip"),
+            Remote("https://downloads.cs.stanford.edu/nlp/data/gqa/images.zip"),
+        ),
+        "annotations={folder}/testdev_balanced_questions.json,images={folder}/images",
+    )
     answers_as_rows = False
     answer_ids = ("questionId", "question_id", "id")
     answer_texts = ("prediction", "answer", "text")

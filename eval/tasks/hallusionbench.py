@@ -11,6 +11,7 @@ from eval.metrics.intervals import Array, Totals, ratio
 from eval.tasks.base import Counts, Item
 from eval.tasks.judged import JudgedTask
 from eval.tasks.official_files import fields, read_rows
+from eval.tasks.published import SEE_PAGE, Published, github
 from mmtune.errors import UserError
 
 _KEYS = ("category", "subcategory", "set_id", "figure_id", "question_id")
@@ -30,6 +31,15 @@ class HallusionBench(JudgedTask):
     """
 
     title = "HallusionBench: edited figures, marked by a judge"
+    published = Published(
+        SEE_PAGE,
+        "1,129",
+        "346 (from the repository's page)",
+        SEE_PAGE,
+        "https://github.com/tianyi-lab/HallusionBench",
+        (github("tianyi-lab/HallusionBench", "HallusionBench.json"),),
+        "annotations={folder}/HallusionBench.json,images=hallusion_bench",
+    )
     default_prompt = "bare"
     not_shares = frozenset({"yes_diff"})
 

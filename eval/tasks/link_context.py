@@ -10,6 +10,7 @@ from typing import Any
 from eval.tasks.accuracy import AccuracyTask
 from eval.tasks.base import Item
 from eval.tasks.official_files import check_unique, fields, read_rows
+from eval.tasks.published import SEE_PAGE, Published
 from mmtune.errors import UserError
 from mmtune.records import IMAGE_PLACEHOLDER
 
@@ -41,6 +42,13 @@ class LinkContext(AccuracyTask):
     """
 
     title = "Link-context (ISEKAI): concepts shown in the prompt, then asked"
+    published = Published(
+        SEE_PAGE,
+        "as many as your file has",
+        "of 10 or 20 invented concepts (ISEKAI-10, ISEKAI-pair)",
+        SEE_PAGE,
+        "https://github.com/isekai-portal/Link-Context-Learning",
+    )
     default_prompt = "bare"
     default_max_new_tokens = 32
     answer_ids = ("id", "question_id")

@@ -10,6 +10,7 @@ from eval.metrics.judged import UNREAD, parse_pair
 from eval.tasks.base import Counts, Item
 from eval.tasks.judged import JudgedTask
 from eval.tasks.official_files import check_unique, fields, read_rows
+from eval.tasks.published import SEE_PAGE, Published, hub
 from mmtune.errors import UserError
 
 
@@ -24,6 +25,21 @@ class LLaVABench(JudgedTask):
     """
 
     title = "LLaVA-Bench (in the wild): scored beside GPT-4's answers by a judge"
+    published = Published(
+        SEE_PAGE,
+        "60",
+        "24",
+        SEE_PAGE,
+        "https://huggingface.co/datasets/liuhaotian/llava-bench-in-the-wild",
+        (
+            hub("liuhaotian/llava-bench-in-the-wild", "questions.jsonl"),
+            *(
+                hub("liuhaotian/llava-bench-in-the-wild", f"images/{number:03d}.jpg")
+                for number in range(1, 25)
+            ),
+        ),
+        "annotations={folder}/questions.jsonl,images={folder}",
+    )
     primary = "relative"
     not_shares = frozenset({"relative", "reference_score", "model_score"})
     answer_ids = ("question_id", "id")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,9 @@ from eval.tasks.choices import (
 )
 from eval.tasks.embedded import TableOfImages
 from eval.tasks.official_files import answers_path, check_unique, fields
+from eval.tasks.published import SEE_PAGE, Published, Remote
 
+_SERVER = "https://download.openmmlab.com/mmclassification/datasets/mmbench"
 _KINDS = {"category": "category", "l2-category": "l2_category", "l2_category": "l2_category"}
 
 
@@ -38,6 +41,15 @@ class MMBench(ChoiceTask, TableOfImages):
     """
 
     title = "MMBench: options, right only under every rotation"
+    published = Published(
+        "Apache 2.0 (repository)",
+        "4,329 rows, rotations among them (dev)",
+        "in the table",
+        SEE_PAGE,
+        "https://github.com/open-compass/MMBench",
+        (Remote(f"{_SERVER}/mmbench_dev_20230712.tsv"),),
+        "annotations={folder}/mmbench_dev_20230712.tsv",
+    )
     primary = "circular"
     answer_ids = ("index", "question_id", "id")
     answer_texts = ("prediction", "text", "answer")
@@ -138,4 +150,9 @@ class MMBenchChinese(MMBench):
     """MMBench-CN: the same table in Chinese."""
 
     title = "MMBench-CN: options, right only under every rotation, in Chinese"
+    published = replace(
+        MMBench.published,
+        files=(Remote(f"{_SERVER}/mmbench_dev_cn_20231003.tsv"),),
+        use="annotations={folder}/mmbench_dev_cn_20231003.tsv",
+    )
     default_prompt = "letter_cn"

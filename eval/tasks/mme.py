@@ -13,6 +13,7 @@ from eval.metrics.yes_no import MME_COGNITION, MME_PERCEPTION, parse_mme
 from eval.tasks.accuracy import AccuracyTask
 from eval.tasks.base import Counts, Item
 from eval.tasks.official_files import read_text
+from eval.tasks.published import SEE_PAGE, Published
 from mmtune.errors import UserError
 
 _TASKS = (*MME_PERCEPTION, *MME_COGNITION)
@@ -31,6 +32,13 @@ class MME(AccuracyTask):
     """
 
     title = "MME: perception and cognition, yes or no"
+    published = Published(
+        "for research, on application by e-mail",
+        "2,374",
+        "1,187",
+        SEE_PAGE,
+        "https://github.com/BradyFU/Awesome-Multimodal-Large-Language-Models/tree/Evaluation",
+    )
     primary = "accuracy"
     not_shares = frozenset({"perception", "cognition", *(f"score_{task}" for task in _TASKS)})
     default_max_new_tokens = 16

@@ -12,6 +12,7 @@ from eval.metrics.judged import MMHAL_TYPES, parse_mmhal
 from eval.tasks.base import Counts, Item
 from eval.tasks.judged import JudgedTask
 from eval.tasks.official_files import fields, read_json, read_rows, read_text
+from eval.tasks.published import SEE_PAGE, Published
 from mmtune.errors import UserError
 
 _BEST = 6.0
@@ -28,6 +29,9 @@ class MMHal(JudgedTask):
     """
 
     title = "MMHal-Bench: questions that invite hallucination, rated by a judge"
+    published = Published(
+        SEE_PAGE, "96", "96", SEE_PAGE, "https://huggingface.co/datasets/Shengcao1006/MMHal-Bench"
+    )
     primary = "rating"
     not_shares = frozenset({"rating"})
     lower_is_better = frozenset({"unparsed", "hallucination_rate"})

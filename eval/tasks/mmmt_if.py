@@ -7,6 +7,7 @@ from eval.metrics.intervals import Array, Totals, ratio
 from eval.tasks.accuracy import AccuracyTask
 from eval.tasks.base import Counts, Item
 from eval.tasks.official_files import check_unique, fields, read_rows
+from eval.tasks.published import SEE_PAGE, Published
 from mmtune.errors import UserError, unknown
 
 
@@ -22,6 +23,13 @@ class MMMTIF(AccuracyTask):
     """
 
     title = "MMMT-IF: instructions over many turns, checked by program"
+    published = Published(
+        SEE_PAGE,
+        "990 turns of 71 chats, in the paper",
+        "several a chat",
+        SEE_PAGE,
+        "https://arxiv.org/abs/2409.18216 (no data is known to be published)",
+    )
     primary = "pif"
     default_prompt = "bare"
     default_max_new_tokens = 512

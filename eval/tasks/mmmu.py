@@ -16,10 +16,18 @@ from eval.tasks.base import Item
 from eval.tasks.choices import asked, lettered
 from eval.tasks.embedded import TableOfImages
 from eval.tasks.official_files import answers_path, check_unique, fields, write_json
+from eval.tasks.published import SEE_PAGE, Published, hub
 from eval.tasks.tables import read_benchmark_rows
 from mmtune.errors import UserError
 from mmtune.records import IMAGE_PLACEHOLDER
 
+_SUBJECTS = (
+    *("Accounting", "Agriculture", "Architecture_and_Engineering", "Art", "Art_Theory"),
+    *("Basic_Medical_Science", "Biology", "Chemistry", "Clinical_Medicine", "Computer_Science", "Design"),
+    *("Diagnostics_and_Laboratory_Medicine", "Economics", "Electronics", "Energy_and_Power", "Finance"),
+    *("Geography", "History", "Literature", "Manage", "Marketing", "Materials", "Math"),
+    *("Mechanical_Engineering", "Music", "Pharmacy", "Physics", "Psychology", "Public_Health", "Sociology"),
+)
 _IMAGES = tuple(f"image_{number}" for number in range(1, 8))
 _MENTION = re.compile(r"<image (\d)>")
 _SUBJECT = re.compile(r"^[a-z]+_(.+)_\d+$")
@@ -51,6 +59,18 @@ class MMMU(AccuracyTask, TableOfImages):
     """
 
     title = "MMMU: college questions of thirty subjects"
+    published = Published(
+        "Apache 2.0",
+        "900 (validation)",
+        "in the tables, up to 7 a question",
+        SEE_PAGE,
+        "https://huggingface.co/datasets/MMMU/MMMU",
+        tuple(
+            hub("MMMU/MMMU", f"{subject}/validation-00000-of-00001.parquet", f"{subject}.parquet")
+            for subject in _SUBJECTS
+        ),
+        "annotations={folder}",
+    )
     image_columns = _IMAGES
     default_prompt = "bare"
     default_max_new_tokens = 64

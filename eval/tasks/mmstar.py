@@ -10,6 +10,7 @@ from eval.tasks.base import Item
 from eval.tasks.choices import Choice, ChoiceTask, kinds_of, letter_of, truth_choice
 from eval.tasks.embedded import TableOfImages
 from eval.tasks.official_files import check_unique, fields
+from eval.tasks.published import SEE_PAGE, Published, hub
 from eval.tasks.tables import read_benchmark_rows
 
 _KINDS = {
@@ -31,6 +32,15 @@ class MMStar(ChoiceTask, TableOfImages):
     """
 
     title = "MMStar: options, no answer without the image"
+    published = Published(
+        SEE_PAGE,
+        "1,500",
+        "1,500, in the table",
+        SEE_PAGE,
+        "https://huggingface.co/datasets/Lin-Chen/MMStar",
+        (hub("Lin-Chen/MMStar", "mmstar.parquet"),),
+        "annotations={folder}/mmstar.parquet",
+    )
     answer_ids = ("index", "question_id", "id")
     answer_texts = ("prediction", "answer", "text")
 

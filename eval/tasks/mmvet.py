@@ -10,6 +10,7 @@ from eval.metrics.intervals import Array, Totals, ratio
 from eval.tasks.base import Counts, Item
 from eval.tasks.judged import JudgedTask
 from eval.tasks.official_files import answers_path, fields, read_json, write_json
+from eval.tasks.published import SEE_PAGE, Published, Remote
 from mmtune.errors import UserError
 
 _SEPARATORS = {"<AND>": " and ", "<OR>": " or "}
@@ -25,6 +26,15 @@ class MMVet(JudgedTask):
     """
 
     title = "MM-Vet: several capabilities at once, graded by a judge"
+    published = Published(
+        SEE_PAGE,
+        "218",
+        "200",
+        SEE_PAGE,
+        "https://github.com/yuweihao/MM-Vet",
+        (Remote("https://github.com/yuweihao/MM-Vet/releases/download/v1/mm-vet.zip"),),
+        "annotations={folder}/mm-vet/mm-vet.json,images={folder}/mm-vet/images",
+    )
     primary = "total"
     judgements = ("score", "judgement", "answer")
 

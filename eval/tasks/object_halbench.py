@@ -15,6 +15,7 @@ from eval.tasks.base import Counts, Item
 from eval.tasks.coco import read_coco
 from eval.tasks.embedded import FILE_NAME, TableOfImages
 from eval.tasks.official_files import answers_path, check_unique, fields, read_rows, write_rows
+from eval.tasks.published import COCO_ANNOTATIONS, SEE_PAGE, Published
 from mmtune.errors import UserError
 
 _EXTRACTED = "extract_objs"
@@ -37,6 +38,15 @@ class ObjectHalBench(TableOfImages):
     """
 
     title = "Object HalBench: hallucinated objects in detailed descriptions"
+    published = Published(
+        SEE_PAGE,
+        "300",
+        "300 of COCO 2014, in the rows",
+        "0.3 GB of COCO's annotations",
+        "https://github.com/RLHF-V/RLHF-V",
+        (COCO_ANNOTATIONS,),
+        "annotations=obj_halbench_300_with_image.jsonl,truth={folder}/annotations",
+    )
     primary = "chair_s_refine"
     lower_is_better = frozenset({"chair_s_refine", "chair_s", "chair_i"})
     default_max_new_tokens = 1024

@@ -13,6 +13,7 @@ from eval.row_files import read_rows_of_any
 from eval.tasks.accuracy import AccuracyTask
 from eval.tasks.base import Item
 from eval.tasks.official_files import fields, read_rows
+from eval.tasks.published import SEE_PAGE, Published, github
 
 
 class OCRBench(AccuracyTask):
@@ -26,6 +27,15 @@ class OCRBench(AccuracyTask):
     """
 
     title = "OCRBench: text in images, a thousand questions"
+    published = Published(
+        SEE_PAGE,
+        "1,000",
+        "1,000 (from the repository's page)",
+        SEE_PAGE,
+        "https://github.com/Yuliang-Liu/MultimodalOCR",
+        (github("Yuliang-Liu/MultimodalOCR", "OCRBench/json_files/OCRBench.json"),),
+        "annotations={folder}/OCRBench.json,images=OCRBench_Images",
+    )
     default_prompt = "bare"
     default_max_new_tokens = 100
     not_shares = frozenset({"score"})

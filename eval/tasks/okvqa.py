@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from eval.tasks.published import COCO_VAL2014, SEE_PAGE, Published, Remote
 from eval.tasks.vqav2 import VQAv2
 
 
@@ -14,3 +15,17 @@ class OkVqa(VQAv2):
     """
 
     title = "OK-VQA: open questions that need outside knowledge"
+    published = Published(
+        SEE_PAGE,
+        "5,046 (val)",
+        "of COCO val2014",
+        "6.6 GB",
+        "https://okvqa.allenai.org/download.html",
+        (
+            Remote("https://okvqa.allenai.org/static/data/OpenEnded_mscoco_val2014_questions.json.zip"),
+            Remote("https://okvqa.allenai.org/static/data/mscoco_val2014_annotations.json.zip"),
+            COCO_VAL2014,
+        ),
+        "questions={folder}/OpenEnded_mscoco_val2014_questions.json,"
+        "annotations={folder}/mscoco_val2014_annotations.json,images={folder}/val2014",
+    )

@@ -12,6 +12,7 @@ from eval.metrics.yes_no import parse_pope, says_neither
 from eval.row_files import read_rows_of_any
 from eval.tasks.base import Counts, Item, Task, TaskConfig
 from eval.tasks.official_files import answers_path, check_unique, fields, read_rows, write_rows
+from eval.tasks.published import COCO_VAL2014, Published, github
 from mmtune.errors import UserError
 
 SPLIT = re.compile(r"random|popular|adversarial")
@@ -30,6 +31,21 @@ class Pope(Task):
     """
 
     title = "POPE: object existence, yes or no"
+    published = Published(
+        "MIT (questions); images under Flickr's terms",
+        "3 x 3,000",
+        "500 of COCO val2014",
+        "6.2 GB with all of val2014",
+        "https://github.com/AoiDragon/POPE",
+        (
+            *(
+                github("AoiDragon/POPE", f"output/coco/coco_pope_{split}.json")
+                for split in ("random", "popular", "adversarial")
+            ),
+            COCO_VAL2014,
+        ),
+        "annotations={folder},images={folder}/val2014",
+    )
     primary = "f1"
     lower_is_better = frozenset({"unparsed"})
     default_prompt = "short"

@@ -11,6 +11,7 @@ from eval.tasks.base import Item
 from eval.tasks.choices import LETTERS, asked, options_in
 from eval.tasks.embedded import FILE_NAME, TableOfImages
 from eval.tasks.official_files import check_unique, fields
+from eval.tasks.published import Published
 from eval.tasks.tables import read_benchmark_rows
 
 
@@ -23,6 +24,13 @@ class RealWorldQA(AccuracyTask, TableOfImages):
     """
 
     title = "RealWorldQA: the real world, letters and words"
+    published = Published(
+        "CC BY-ND 4.0",
+        "765",
+        "765, in the table",
+        "0.7 GB",
+        "https://huggingface.co/datasets/xai-org/RealworldQA",
+    )
     default_prompt = "bare"
     answer_ids = ("index", "question_id", "id")
     answer_texts = ("prediction", "answer", "text")

@@ -15,6 +15,7 @@ from eval.row_files import read_rows_of_any
 from eval.tasks.accuracy import AccuracyTask
 from eval.tasks.base import Counts, Item
 from eval.tasks.official_files import check_unique, fields, read_json, section
+from eval.tasks.published import Published
 from mmtune.errors import UserError
 
 _MODES = ("image", "padded", "thousandths")
@@ -33,6 +34,13 @@ class RefCoco(AccuracyTask):
     """
 
     title = "RefCOCO/+/g: the box of what an expression refers to"
+    published = Published(
+        "annotations: see its page; images under Flickr's terms",
+        "10,834 expressions (RefCOCO val)",
+        "1,500 of COCO train2014",
+        "train2014 has 13 GB",
+        "https://github.com/lichengunc/refer",
+    )
     default_prompt = "box"
     default_max_new_tokens = 64
     answer_ids = _IDS

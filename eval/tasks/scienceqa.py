@@ -11,6 +11,7 @@ from eval.metrics.intervals import Array, Totals, ratio
 from eval.tasks.base import Counts, Item
 from eval.tasks.choices import Choice, ChoiceTask, asked, lettered, truth_choice
 from eval.tasks.official_files import fields, read_json
+from eval.tasks.published import SEE_PAGE, Published, Remote, github
 from mmtune.errors import UserError
 
 
@@ -25,6 +26,19 @@ class ScienceQA(ChoiceTask):
     """
 
     title = "ScienceQA: school questions with options, with and without an image"
+    published = Published(
+        "CC BY-NC-SA 4.0",
+        "4,241 (test)",
+        "2,017",
+        SEE_PAGE,
+        "https://scienceqa.github.io",
+        (
+            github("lupantech/ScienceQA", "data/scienceqa/problems.json"),
+            github("lupantech/ScienceQA", "data/scienceqa/pid_splits.json"),
+            Remote("https://scienceqa.s3.us-west-1.amazonaws.com/images/test.zip"),
+        ),
+        "annotations={folder}/problems.json,images={folder}",
+    )
     default_max_new_tokens = 64
     answer_ids = ("question_id", "id", "pid")
     answer_texts = ("text", "answer", "prediction")

@@ -10,6 +10,7 @@ from eval.metrics.seed import seed_right
 from eval.tasks.base import Counts, Item
 from eval.tasks.choices import Choice, ChoiceTask, asked, letter_of, truth_choice
 from eval.tasks.official_files import check_unique, fields, read_json, section
+from eval.tasks.published import SEE_PAGE, Published, hub
 
 _OPTIONS = ("choice_a", "choice_b", "choice_c", "choice_d")
 
@@ -25,6 +26,15 @@ class SeedBench(ChoiceTask):
     """
 
     title = "SEED-Bench: four options, images and videos"
+    published = Published(
+        "CC BY-NC 4.0",
+        "19,242 (14,233 about images)",
+        "in SEED-Bench-image.zip; videos by their own publishers",
+        SEE_PAGE,
+        "https://huggingface.co/datasets/AILab-CVC/SEED-Bench",
+        (hub("AILab-CVC/SEED-Bench", "SEED-Bench.json"), hub("AILab-CVC/SEED-Bench", "SEED-Bench-image.zip")),
+        "annotations={folder}/SEED-Bench.json,images={folder}/SEED-Bench-image",
+    )
     answer_texts = ("prediction", "text", "answer")
 
     def load(self) -> list[Item]:

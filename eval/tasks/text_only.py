@@ -12,6 +12,7 @@ from eval.metrics.intervals import Array, Totals, ratio
 from eval.tasks.accuracy import AccuracyTask
 from eval.tasks.base import Counts, Item
 from eval.tasks.official_files import check_unique, fields, read_rows
+from eval.tasks.published import Published
 from mmtune.assets import shipped
 from mmtune.errors import UserError, unknown
 
@@ -34,6 +35,9 @@ class TextOnly(AccuracyTask):
     """
 
     title = "Text only: what visual training makes a language model forget"
+    published = Published(
+        "that of mmtune", "60", "none", "10 kB, ships with mmtune", "https://pypi.org/project/mmtune/"
+    )
     default_prompt = "bare"
     default_max_new_tokens = 32
     answer_ids = ("id", "question_id")

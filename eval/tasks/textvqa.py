@@ -9,6 +9,7 @@ from eval.metrics.vqa import normalize_evalai, textvqa_accuracy
 from eval.tasks.accuracy import AccuracyTask
 from eval.tasks.base import Item
 from eval.tasks.official_files import check_unique, fields, read_json, section
+from eval.tasks.published import Published, Remote
 from eval.tasks.truths import most_given
 from mmtune.errors import UserError
 
@@ -23,6 +24,19 @@ class TextVQA(AccuracyTask):
     """
 
     title = "TextVQA: text in photographs, ten annotators"
+    published = Published(
+        "CC BY 4.0",
+        "5,000 (val)",
+        "3,166",
+        "7 GB",
+        "https://textvqa.org/dataset/",
+        (
+            Remote("https://dl.fbaipublicfiles.com/textvqa/data/TextVQA_0.5.1_val.json"),
+            Remote("https://dl.fbaipublicfiles.com/textvqa/data/TextVQA_Rosetta_OCR_v0.2_val.json"),
+            Remote("https://dl.fbaipublicfiles.com/textvqa/images/train_val_images.zip"),
+        ),
+        "annotations={folder}/TextVQA_0.5.1_val.json,images={folder}/train_images",
+    )
     answers_as_rows = False
 
     def load(self) -> list[Item]:

@@ -10,6 +10,7 @@ from eval.metrics.vqa import normalize_evalai, textvqa_accuracy, vqa_accuracy
 from eval.tasks.accuracy import AccuracyTask
 from eval.tasks.base import Counts, Item
 from eval.tasks.official_files import check_unique, fields, read_rows
+from eval.tasks.published import SEE_PAGE, Published, Remote
 from eval.tasks.truths import most_given
 
 _ABSTENTIONS = frozenset({"unanswerable", "unsuitable", "unsuitable image"})
@@ -27,6 +28,17 @@ class VizWiz(AccuracyTask):
     """
 
     title = "VizWiz: blind people's questions, some without an answer"
+    published = Published(
+        "CC BY 4.0",
+        "4,319 (val)",
+        "4,319",
+        SEE_PAGE,
+        "https://vizwiz.org/tasks-and-datasets/vqa/",
+        (
+            Remote("https://vizwiz.cs.colorado.edu/VizWiz_final/vqa_data/Annotations.zip"),
+            Remote("https://vizwiz.cs.colorado.edu/VizWiz_final/images/val.zip"),
+        ),
+    )
     default_prompt = "answerable"
     answers_as_rows = False
     answer_ids = ("image", "question_id", "id")

@@ -18,6 +18,7 @@ from eval.tasks.official_files import (
     section,
     write_json,
 )
+from eval.tasks.published import COCO_VAL2014, Published, Remote
 from eval.tasks.truths import most_given
 from mmtune.errors import UserError
 
@@ -33,6 +34,20 @@ class VQAv2(Task):
     """
 
     title = "VQAv2: open questions, ten annotators"
+    published = Published(
+        "annotations CC BY 4.0; images under Flickr's terms",
+        "214,354 (val)",
+        "40,504 of COCO val2014",
+        "6.7 GB",
+        "https://visualqa.org/download.html",
+        (
+            Remote("https://s3.amazonaws.com/cvmlp/vqa/mscoco/vqa/v2_Questions_Val_mscoco.zip"),
+            Remote("https://s3.amazonaws.com/cvmlp/vqa/mscoco/vqa/v2_Annotations_Val_mscoco.zip"),
+            COCO_VAL2014,
+        ),
+        "questions={folder}/v2_OpenEnded_mscoco_val2014_questions.json,"
+        "annotations={folder}/v2_mscoco_val2014_annotations.json,images={folder}/val2014",
+    )
     primary = "accuracy"
     default_prompt = "short"
     default_max_new_tokens = 32

@@ -17,6 +17,7 @@ mmtune eval CHECKPOINT --task pope:annotations=coco_pope_random.json,images=val2
 mmtune eval hf:llava-hf/llava-1.5-7b-hf --task pope:annotations=… --how next_token --out OUT/eval
 torchrun --nproc-per-node 8 -m mmtune eval CHECKPOINT --miniworld OUT/data --out OUT/eval
 mmtune eval --list
+mmtune eval --fetch pope --into DATA/pope
 """
 
 
@@ -59,15 +60,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--device", help="cpu, cuda, cuda:1 … (default: the GPU where there is one)")
     parser.add_argument("--list", action="store_true", help="list the benchmarks, and stop")
+    parser.add_argument(
+        "--json", action="store_true", help="with --list: as JSON, with licences and addresses"
+    )
+    parser.add_argument("--fetch", metavar="TASK", help="download a benchmark's files, and stop")
+    parser.add_argument("--into", type=Path, metavar="FOLDER", help="with --fetch: where to (default: TASK)")
+    parser.add_argument(
+        "--from",
+        dest="mirror",
+        metavar="URL",
+        help="with --fetch: a mirror's folder that has the files under their names (default:"
+        " MMTUNE_FETCH_BASE, or the publisher's addresses)",
+    )
 
 
 def run(args: argparse.Namespace) -> None:
     """Evaluate and print the table of metrics."""
-    from eval.tasks import TASKS, parse_task
+    from eval.tasks import parse_task
 
-    if args.list:
-        for name, task in TASKS.items():
-            sys.stdout.write(f"{name:14} {task.title}\n")
+    if args.list or args.fetch:
+        from mmtune.commands.benchmarks import fetch_benchmark, list_benchmarks
+
+        if args.list:
+            list_benchmarks(as_json=args.json)
+        else:
+            fetch_benchmark(args.fetch, args.into, args.mirror)
         return
     if args.checkpoint is None or args.out is None:
         raise UserError("Which checkpoint, and where to?", fix="give CHECKPOINT and --out FOLDER")
