@@ -6,6 +6,8 @@ import json
 import sys
 from pathlib import Path
 
+_WIDE = 160
+
 
 def list_benchmarks(*, as_json: bool) -> None:
     """Print every benchmark with its licence, size and source."""
@@ -20,13 +22,19 @@ def list_benchmarks(*, as_json: bool) -> None:
 
     table = Table(show_lines=True)
     table.add_column("task", no_wrap=True)
-    for name in ("benchmark and its page", "items", "images", "size", "licence"):
-        table.add_column(name, overflow="fold")
+    table.add_column("benchmark, page, licence", overflow="fold", ratio=3)
+    table.add_column("items, images, size", ratio=2)
     for name, task in TASKS.items():
         of = task.published
-        fetched = "\n--fetch gets its files" if of.files else ""
-        table.add_row(name, f"{task.title}\n{of.page}{fetched}", of.items, of.images, of.size, of.licence)
-    Console(highlight=False, markup=False).print(table)
+        fetched = "; --fetch gets its files" if of.files else ""
+        table.add_row(
+            name,
+            f"{task.title}\n{of.page}\nlicence: {of.licence}{fetched}",
+            f"items: {of.items}\nimages: {of.images}\nsize: {of.size}",
+        )
+    # Text that is not for people has no width of its own, and lines are not to be broken in it.
+    width = None if sys.stdout.isatty() else _WIDE
+    Console(highlight=False, markup=False, width=width).print(table)
 
 
 def fetch_benchmark(name: str, into: Path | None, mirror: str | None) -> None:
