@@ -72,6 +72,8 @@ def download(remote: Remote, target: Path, page: str, patience: Patience) -> str
             except OSError as error:
                 raise _not_written(part, error) from error
             except (_AgainError, httpx2.TransportError) as error:
+                if isinstance(error, httpx2.UnsupportedProtocol):
+                    raise UserError(f"This is no address to fetch from: {error}", remote.url) from error
                 reason = str(error) or type(error).__name__
             except (httpx2.InvalidURL, httpx2.HTTPError) as error:
                 raise UserError(f"The file cannot be fetched: {error}", remote.url, f"see {page}") from error

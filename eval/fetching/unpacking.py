@@ -80,7 +80,7 @@ def _safe(name: str, archive: Path) -> str:
         UserError: if it does not.
     """
     path = PurePosixPath(name.replace("\\", "/"))
-    if not name or "\0" in name or path.is_absolute() or ".." in path.parts or PureWindowsPath(name).drive:
+    if not path.parts or "\0" in name or path.is_absolute() or ".." in path.parts or PureWindowsPath(name).drive:
         raise _refused(name, "leads out of the folder", archive)
     return str(path)
 

@@ -54,7 +54,7 @@ class Amber(AccuracyTask):
         SEE_PAGE,
         "https://github.com/junyangwang0410/AMBER",
         tuple(github("junyangwang0410/AMBER", f"data/{name}", "master") for name in _FILES),
-        "annotations={folder}/annotations.json,questions={folder}/query_all.json,images=AMBER_IMAGES",
+        "annotations={folder}/annotations.json,questions={folder}/query_all.json,images=FOLDER",
     )
     primary = "accuracy"
     answers_as_rows = False

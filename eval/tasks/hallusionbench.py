@@ -38,7 +38,7 @@ class HallusionBench(JudgedTask):
         SEE_PAGE,
         "https://github.com/tianyi-lab/HallusionBench",
         (github("tianyi-lab/HallusionBench", "HallusionBench.json"),),
-        "annotations={folder}/HallusionBench.json,images=hallusion_bench",
+        "annotations={folder}/HallusionBench.json,images=FOLDER",
     )
     default_prompt = "bare"
     not_shares = frozenset({"yes_diff"})

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from eval.options import How, Options
 from eval.tasks.accuracy import AccuracyTask
 from eval.tasks.base import Item
 from eval.tasks.official_files import check_unique, fields, read_rows
@@ -88,6 +89,11 @@ class LinkContext(AccuracyTask):
         # A longer name that is said has said the shorter one inside it, too.
         said = {name for name in said if not any(name != other and _has(other, name) for other in said)}
         return float(said == {item.truth.name}) if said else None
+
+    def options(self, item: Item, how: How) -> Options:
+        """The names that were shown, for answering by choice."""
+        del how
+        return Options({name: name for name in item.truth.names})
 
     def answer_row(self, item: Item, answer: str) -> dict[str, Any]:
         return {"id": item.official_id, "answer": answer}

@@ -6,13 +6,16 @@ from eval.metrics.instruction_following import CHECKS, followed
 from eval.metrics.intervals import Array, Totals, ratio
 from eval.tasks.accuracy import AccuracyTask
 from eval.tasks.base import Counts, Item
+from eval.tasks.chats import history_of, images_of
 from eval.tasks.official_files import check_unique, fields, read_rows
 from eval.tasks.published import SEE_PAGE, Published
 from mmtune.errors import UserError, unknown
 
 
 class MMMTIF(AccuracyTask):
-    """JSON Lines of {id, image, question, instructions: [[name, argument], …]}, a row a turn.
+    """JSON Lines of {id, image, question, instructions: [[name, argument], …]}, a row a turn; ``images`` are
+    several, ``history`` the chat before the turn, as pairs of question and answer, and figures stand apart by
+    ``turn`` where the rows have one.
 
     The instructions are those in force at the turn; their names are those of
     ``eval.metrics.instruction_following.CHECKS``. ``pif`` is the mean share of them that a response follows,
@@ -48,7 +51,10 @@ class MMMTIF(AccuracyTask):
             for name, _ in given:
                 if name not in CHECKS:
                     raise unknown("instruction", str(name), CHECKS, f"{path}, row {number}")
-            items.append(Item(str(identity), str(row.get("image", "")), question, given, {}, identity))
+            images, history = images_of(row, path, number), history_of(row, path, number)
+            kinds = {"turn": f"{row['turn']:>3}"} if row.get("turn") is not None else {}
+            first = next(iter(images), "")
+            items.append(Item(str(identity), first, question, given, kinds, identity, images, history))
         check_unique(items, path)
         return items
 

@@ -45,7 +45,7 @@ class ObjectHalBench(TableOfImages):
         "0.3 GB of COCO's annotations",
         "https://github.com/RLHF-V/RLHF-V",
         (COCO_ANNOTATIONS,),
-        "annotations=obj_halbench_300_with_image.jsonl,truth={folder}/annotations",
+        "annotations=FILE,truth={folder}/annotations",
     )
     primary = "chair_s_refine"
     lower_is_better = frozenset({"chair_s_refine", "chair_s", "chair_i"})

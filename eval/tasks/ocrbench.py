@@ -34,7 +34,7 @@ class OCRBench(AccuracyTask):
         SEE_PAGE,
         "https://github.com/Yuliang-Liu/MultimodalOCR",
         (github("Yuliang-Liu/MultimodalOCR", "OCRBench/json_files/OCRBench.json"),),
-        "annotations={folder}/OCRBench.json,images=OCRBench_Images",
+        "annotations={folder}/OCRBench.json,images=FOLDER",
     )
     default_prompt = "bare"
     default_max_new_tokens = 100

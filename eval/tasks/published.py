@@ -45,7 +45,8 @@ class Published:
     files: tuple[Remote, ...] = ()
     """What ``mmtune eval --fetch`` gets; empty where the publisher asks for a form, a login or an e-mail."""
     use: str = ""
-    """The task's settings for the files that were fetched, with ``{folder}`` for where they are."""
+    """The task's settings for the files that were fetched, with ``{folder}`` for where they are; FILE and
+    FOLDER are for what the page has besides."""
 
 
 _COCO = "http://images.cocodataset.org"

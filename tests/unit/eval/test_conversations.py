@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from eval.answered import Answered
 from eval.asking import Ask, plan_asks
@@ -56,6 +58,24 @@ def test_images_stand_where_they_are_placed_and_first_where_they_are_not(asked, 
     check(asked, conversation(asked))
     assert len(request(asked).images) == len(request(asked).keys) == len(asked.images)
     assert sum(said.pieces().count(None) for said in conversation(asked)) == len(asked.images)
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(
+    st.lists(st.sampled_from(["Is it?", " <image>", "\n", "<image", "<image>"]), max_size=6),
+    st.integers(0, 3),
+)
+def test_every_kind_of_model_is_told_the_same_texts_and_images(words, number):
+    text = "".join(words)
+    asked = ask(text, tuple(f"{n}.png" for n in range(number)), HISTORY)
+    turns = conversation(asked)
+    places = text.count("<image>")
+    assert sum(said.images for said in turns) == (places or number)
+    for said, turn in zip(turns, request(asked).turns, strict=True):
+        pieces = said.pieces()
+        assert pieces.count(None) == said.images == turn.text.count("<image>")
+        told = "".join(piece or "" for piece in pieces)
+        assert "".join(told.split()) == "".join(said.text.replace("<image>", "").split())
 
 
 def test_what_a_model_said_before_places_no_image():

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import json
+import os
 import re
 import tarfile
 import threading
@@ -12,10 +14,15 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from eval.fetching import MIRROR, RECORD, Patience, download, fetch
+from eval.fetching.download import _not_written
+from eval.fetching.unpacking import _safe
 from eval.tasks import TASKS
 from eval.tasks.published import SEE_PAGE, Published, Remote
 from mmtune.cli import main
@@ -185,6 +192,28 @@ def test_a_folder_that_cannot_be_made_is_one_clear_sentence(site, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="cannot be made"):
         get(site, tmp_path / "file" / "data")
+
+
+def test_what_is_no_address_is_told_at_once(tmp_path):
+    with pytest.raises(UserError, match="no address"):
+        fetch("mine", published(Remote("ftp://127.0.0.1/a.json")), tmp_path)
+    with pytest.raises(UserError, match="no address"):
+        fetch("mine", published(Remote("http://127.0.0.1/a.json")), tmp_path, mirror="127.0.0.1/data")
+
+
+def test_a_disk_that_fills_up_keeps_what_has_come(tmp_path):
+    error = _not_written(tmp_path / "a.part", OSError(errno.ENOSPC, "No space left on device"))
+    assert "disk is full" in str(error) and "goes on where this stopped" in str(error)
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(st.text(st.sampled_from("./\\\0aC: "), max_size=8))
+def test_no_name_in_an_archive_leads_out_of_the_folder(name):
+    try:
+        path = _safe(name, Path("a.zip"))
+    except UserError:
+        return
+    assert os.path.normpath(os.path.join("/in", path)).startswith("/in/")
 
 
 def zipped(files, mode=0):

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from eval.options import options_of
 from eval.runner import evaluate
 from eval.score_file import score_file
 from eval.scoring import Sampling
@@ -110,6 +111,36 @@ def test_a_reply_must_name_the_concept_and_no_other(tmp_path, said, right):
     path = benchmark_files.rows(tmp_path / "isekai.jsonl", [row])
     (task,) = build_tasks([TaskConfig("link_context", str(path))]).values()
     assert task.value(said, task.load()[0]) == right
+
+
+def test_the_names_are_what_is_chosen_between(tmp_path):
+    _, config = configured("link_context", tmp_path)
+    (task,) = build_tasks([config]).values()
+    assert set(options_of(task, task.load()[0], "likelihood").texts) == {"blicket", "toma", "wug"}
+    assert options_of(task, task.load()[0], "generate") is None
+
+
+def chat(path, **row):
+    whole = {"id": "c1", "question": "And now?", "instructions": [["max_words", 3]], **row}
+    (task,) = build_tasks(
+        [TaskConfig("mmmt_if", str(benchmark_files.rows(path / "chats.jsonl", [whole])))]
+    ).values()
+    return task.load()[0]
+
+
+def test_a_turn_of_a_chat_has_its_images_and_what_was_said_before(tmp_path):
+    item = chat(tmp_path, images=["a.png", "b.png"], history=[["What is it?", "A cup."]], turn=2)
+    assert (item.image, item.images) == ("a.png", ("a.png", "b.png"))
+    assert (item.history, item.kinds) == ((("What is it?", "A cup."),), {"turn": "  2"})
+    assert (chat(tmp_path).images, chat(tmp_path, image="a.png").images) == ((), ("a.png",))
+
+
+@pytest.mark.parametrize(
+    "row", [{"images": "a.png"}, {"images": [1]}, {"history": [["a"]]}, {"history": "a"}]
+)
+def test_a_turn_of_another_shape_is_refused(tmp_path, row):
+    with pytest.raises(UserError, match="row 1"):
+        chat(tmp_path, **row)
 
 
 def test_questions_without_an_image_ship_and_need_no_folder(seeing, tmp_path, user_folder):
