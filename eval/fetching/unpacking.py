@@ -80,7 +80,8 @@ def _safe(name: str, archive: Path) -> str:
         UserError: if it does not.
     """
     path = PurePosixPath(name.replace("\\", "/"))
-    if not path.parts or "\0" in name or path.is_absolute() or ".." in path.parts or PureWindowsPath(name).drive:
+    outside = path.is_absolute() or ".." in path.parts or PureWindowsPath(name).drive
+    if not path.parts or "\0" in name or outside:
         raise _refused(name, "leads out of the folder", archive)
     return str(path)
 
