@@ -9,7 +9,6 @@ from typing import Any
 from data_builders.frames import Box, Layout, to_xyxy
 from data_builders.problems import shortened
 
-
 _LONGEST_SIDE = 1 << 31
 """Pixels; no image format has a longer one."""
 
