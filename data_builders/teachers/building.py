@@ -169,6 +169,7 @@ class _Run:
         self.report = Report()
         self._live: dict[int, _Live] = {}
         self._due: deque[Request] = deque()
+        self._unfinished: set[str] = set()  # ids of this run's units that the journal does not have
         self._failed_in_a_row = 0
         self._more = True
 
@@ -202,7 +203,7 @@ class _Run:
         except StopIteration:
             self._more = False
             return
-        if self.journal.seen(unit.id):
+        if unit.id in self._unfinished or self.journal.seen(unit.id):
             self._report(unit.id, "input", "a unit of this id stands earlier in the input")
         elif self.journal.claim(unit.id, unit.fingerprint, position):
             self.report.skipped += 1
@@ -210,6 +211,7 @@ class _Run:
         else:
             live = _Live(unit, position, unit.steps())
             self._live[position] = live
+            self._unfinished.add(unit.id)
             self._advance(live, None)
 
     def _advance(self, live: _Live, replies: Sequence[Reply] | None) -> None:
@@ -255,6 +257,7 @@ class _Run:
         rejected = [asdict(item) for item in built.rejected]
         self.journal.finish(live.unit.id, live.unit.fingerprint, live.position, built.rows, rejected)
         del self._live[live.position]
+        self._unfinished.discard(live.unit.id)
         self._failed_in_a_row = 0
         self.progress(1)
 

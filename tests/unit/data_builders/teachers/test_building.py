@@ -100,6 +100,20 @@ def test_ids_that_stand_twice_are_reported(tmp_path: Path):
     assert [row["kind"] for row in report.failures] == ["input"]
 
 
+def test_ids_that_stand_twice_are_reported_while_the_first_is_at_work(tmp_path: Path):
+    """The second took the first one's place in silence."""
+
+    def other(name: str) -> Steps:
+        yield [question("ask", "other")]
+        return Built(({"id": name, "text": "other"},))
+
+    twins = [*units("a"), Unit("a", "2", lambda: other("a")), *units("b")]
+    for folder in ("one", "two"):  # the second run of a folder says the same
+        report = build(twins, rules(), tmp_path, at_once=8)
+        assert [row["text"] for row in rows(tmp_path)] == ["<<a 1> and <a 2>>", "<<b 1> and <b 2>>"], folder
+        assert [(row["unit"], row["kind"]) for row in report.failures] == [("a", "input")]
+
+
 def test_another_build_in_the_folder_is_refused(tmp_path: Path):
     build(units("a"), rules(), tmp_path, description={"seed": 0, "builder": "x"})
     with pytest.raises(UserError, match="differs in seed"):
