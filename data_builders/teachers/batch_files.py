@@ -75,8 +75,8 @@ class BatchFiles:
     async def ask(self, requests: Requests) -> AsyncIterator[Answer]:
         """As ``Teacher.ask``; a request without a result is a failure of the kind ``waiting``."""
         self.problems = []
-        came = Counter[str]()
-        results, sent = self._results(came), self._sent()
+        came, sent = Counter[str](), self._sent()
+        results = self._results(came, sent)
         pages = _Pages(self.requests_folder, self.lines, self.size)
         try:
             async for request in stream(requests):
@@ -100,7 +100,17 @@ class BatchFiles:
         line = {"custom_id": key, "method": "POST", "url": "/v1" + CHAT_PATH, "body": asked}
         return (json.dumps(line, ensure_ascii=False) + "\n").encode()
 
-    def _read(self, place: _Place, request: Request) -> Answer:
+    def _read(self, places: list[_Place], request: Request) -> Answer:
+        """The first result that answers the request: one of no use was sent again, and came again."""
+        failures: list[Failure] = []
+        for place in sorted(places, key=lambda place: not place.good):
+            answer = self._read_one(place, request)
+            if not isinstance(answer, Failure):
+                return answer
+            failures.append(answer)
+        return failures[0]
+
+    def _read_one(self, place: _Place, request: Request) -> Answer:
         with place.file.open("rb") as file:
             file.seek(place.offset)
             row = json.loads(file.readline())
@@ -112,13 +122,15 @@ class BatchFiles:
             return Failure(request.id, trouble.kind, trouble.reason)
         return reply
 
-    def _results(self, came: Counter[str]) -> dict[str, _Place]:
-        """Where the result of each custom_id is; a success in any file wins over an error in any other.
+    def _results(self, came: Counter[str], sent: Mapping[str, int]) -> dict[str, list[_Place]]:
+        """Where the results of each custom_id are; what answers it wins over an error in any other file.
 
         Args:
             came: gets how many results there are of each.
+            sent: how often each was sent.
         """
-        places: dict[str, _Place] = {}
+        places: dict[str, list[_Place]] = {}
+        good = Counter[str]()
         for file in sorted(self.results_folder.glob("*.jsonl")):
             for number, offset, row in self._rows(file):
                 key = row.get("custom_id")
@@ -127,9 +139,9 @@ class BatchFiles:
                     continue
                 came[key] += 1
                 place = _Place(file, offset, _error_in(row) is None)
-                if key not in places or (place.good and not places[key].good):
-                    places[key] = place
-                elif place.good:
+                places.setdefault(key, []).append(place)
+                good[key] += place.good
+                if place.good and good[key] > max(1, sent[key]):
                     twice = f"custom_id {key} was answered before; the first answer counts"
                     self.problems.append(BatchProblem(file.name, number, twice))
         for problem in self.problems:
@@ -151,7 +163,7 @@ class BatchFiles:
                     continue
                 try:
                     row = json.loads(line)
-                except ValueError:
+                except (ValueError, RecursionError):
                     row = None
                 if isinstance(row, dict):
                     yield number, start, row

@@ -11,7 +11,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data_builders.teachers.base import Failure, Reply
+from data_builders.teachers.base import Failure, Reply, UnusableError
 from data_builders.teachers.batch_files import BYTES_A_FILE, LINES_A_FILE, BatchFiles
 from tests.endpoints import completion
 from tests.unit.data_builders.teachers.asking import ask, failures, replies, request
@@ -114,6 +114,24 @@ def test_an_answer_without_the_asked_form_is_a_failure(tmp_path: Path):
     ask(teacher, asked)
     give_back(tmp_path, "output.jsonl", [result(lines(tmp_path)[0])])
     assert failures(ask(teacher, asked))["a"].kind == "unusable"
+
+
+def test_an_answer_that_was_sent_for_again_is_read(tmp_path: Path):
+    """The first was of no use, so that it must not stand before the second for ever, paid for each time."""
+
+    def accept(text: str) -> None:
+        if text != "yes":
+            raise UnusableError("neither yes nor no")
+
+    teacher, asked = BatchFiles(tmp_path, "m"), [request("a", accept=accept)]
+    ask(teacher, asked)
+    (sent,) = lines(tmp_path)
+    give_back(tmp_path, "first.jsonl", [result(sent)])
+    assert failures(ask(teacher, asked))["a"].kind == "unusable"
+    assert len(lines(tmp_path)) == 2
+    give_back(tmp_path, "second.jsonl", [result(sent).replace("answer to question a", "yes")])
+    assert replies(ask(teacher, asked))["a"].text == "yes"
+    assert (len(lines(tmp_path)), teacher.problems) == (2, [])
 
 
 @settings(max_examples=25, deadline=None, derandomize=True)
