@@ -106,10 +106,15 @@ MOODS: dict[str, Callable[[str, dict[str, Any]], Response]] = {
     "no choices": lambda text, body: JSONResponse({"choices": []}),
     "empty": lambda text, body: JSONResponse(completion("")),
     "no text": lambda text, body: JSONResponse(completion(None)),
+    "half a character": lambda text, body: _raw(json.dumps(completion(f"{text} \ud83d")).encode()),
+    "deep": lambda text, body: _raw(b"[" * 200_000),
     "broken": _broken,
     "cut": lambda text, body: JSONResponse(completion(text, "length")),
     "refusal": lambda text, body: JSONResponse(completion(None, refusal="I will not")),
     "filtered": lambda text, body: JSONResponse(completion("", "content_filter")),
+    "endless usage": lambda text, body: JSONResponse(
+        completion(text) | {"usage": {"prompt_tokens": 10**30, "completion_tokens": 1}}
+    ),
     "quota": lambda text, body: JSONResponse(
         {"error": {"code": "insufficient_quota", "message": "pay"}}, 429
     ),

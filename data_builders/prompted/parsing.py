@@ -52,12 +52,20 @@ def json_object(text: str, keys: Sequence[str]) -> Mapping[str, Any]:
         UnusableError: for anything else; also for a code fence or words around it.
     """
     try:
-        value = json.loads(text)
-    except ValueError as error:
+        value = json.loads(text, object_pairs_hook=_distinct)
+    except (ValueError, RecursionError) as error:
         raise UnusableError(f"the answer is not JSON: {error}") from error
     if not isinstance(value, dict) or set(value) != set(keys):
         raise UnusableError(f"the answer is not an object with the keys {', '.join(keys)}")
     return value
+
+
+def _distinct(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """An object whose keys stand once each: of two values nobody knows which one is meant."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise UnusableError("a key of the answer stands twice")
+    return found
 
 
 def text_list(value: Any, least: int, most: int) -> list[str]:

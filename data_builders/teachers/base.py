@@ -171,10 +171,14 @@ def check_text(request: Request, text: str) -> None:
     """
     if not text.strip() and not request.as_it_is:
         raise UnusableError("the answer is empty")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise UnusableError("the answer holds half of a surrogate pair") from error
     if request.schema is not None:
         try:
             json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise UnusableError(f"the answer is not JSON: {error}") from error
     if request.accept is not None:
         request.accept(text)

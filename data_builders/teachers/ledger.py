@@ -23,8 +23,11 @@ PIXELS_A_TOKEN = 750
 LOOK_AGAIN_S = 0.02
 """Between two looks at a budget that requests under way hold back."""
 
-_TABLE = (
-    "CREATE TABLE IF NOT EXISTS spending (requests INTEGER, prompt INTEGER, completion INTEGER, money REAL)"
+_NAMES = ("requests", "prompt", "completion", "money")
+_COLUMNS = "(requests INTEGER, prompt INTEGER, completion INTEGER, money REAL)"
+_TABLES = (
+    f"CREATE TABLE IF NOT EXISTS spending {_COLUMNS}",
+    f"CREATE TABLE IF NOT EXISTS under_way {_COLUMNS}",
 )
 
 
@@ -82,7 +85,8 @@ def estimate(request: Request) -> Usage:
     """
     prompt = 0.0
     for message in request.messages:
-        prompt += TOKENS_A_MESSAGE + len(message.text) / CHARACTERS_A_TOKEN
+        # Bytes, since a character of a script that is not Latin is often a token by itself.
+        prompt += TOKENS_A_MESSAGE + len(message.text.encode("utf-8", "surrogatepass")) / CHARACTERS_A_TOKEN
         for picture in message.images:
             width, height = picture.size()
             prompt += max(1, width * height / PIXELS_A_TOKEN)
@@ -112,11 +116,13 @@ class Ledger:
             raise UserError(f"the budget is {budget}", "--max-budget", "give 0 or more")
         self.price, self.budget = price, budget
         self._reserved, self._under_way = 0.0, 0
+        self._is_settled = False
         self._database = sqlite3.connect(path or ":memory:", timeout=60)
         self._database.execute("PRAGMA journal_mode=WAL")
         self._database.execute("PRAGMA synchronous=NORMAL")
         with self._database:
-            self._database.execute(_TABLE)
+            for table in _TABLES:
+                self._database.execute(table)
             if self._database.execute("SELECT COUNT(*) FROM spending").fetchone()[0] == 0:
                 self._database.execute("INSERT INTO spending VALUES (0, 0, 0, 0.0)")
 
@@ -142,6 +148,7 @@ class Ledger:
         Raises:
             BudgetError: if it could exceed the budget even once all that is under way has been charged.
         """
+        self._settle()
         amount = self.price.of(worst) if self.price else 0.0
         while self.budget is not None and self.spent + self._reserved + amount > self.budget:
             if not self._under_way:
@@ -154,11 +161,29 @@ class Ledger:
             await asyncio.sleep(LOOK_AGAIN_S)
         self._under_way += 1
         self._reserved += amount
+        with self._database:
+            row = (1, worst.prompt_tokens, worst.completion_tokens, amount)
+            number = self._database.execute("INSERT INTO under_way VALUES (?, ?, ?, ?)", row).lastrowid
         try:
             yield
         finally:
+            with self._database:
+                self._database.execute("DELETE FROM under_way WHERE rowid = ?", (number,))
             self._under_way -= 1
             self._reserved = self._reserved - amount if self._under_way else 0.0
+
+    def _settle(self) -> None:
+        """Charge what was under way when an earlier run was killed: it may have been billed.
+
+        Not before the first request, when no other process can have any in the same folder.
+        """
+        if self._is_settled:
+            return
+        self._is_settled = True
+        sums = ", ".join(f"{name} + (SELECT TOTAL({name}) FROM under_way)" for name in _NAMES)
+        with self._database:
+            self._database.execute(f"UPDATE spending SET ({', '.join(_NAMES)}) = ({sums})")
+            self._database.execute("DELETE FROM under_way")
 
     def charge(self, usage: Usage) -> None:
         """Write down what was, or may have been, billed."""

@@ -51,6 +51,12 @@ def teacher_named(
     if place == "rules":
         return Rules(rules)
     if place == "batch":
+        if calls.ledger.budget is not None:
+            raise UserError(
+                "batch files are sent by whoever runs the build, so no budget can be kept to",
+                "--max-budget",
+                "leave it out; --dry-run tells the price",
+            )
         return BatchFiles(batches, _model(model, option))
     if place.startswith(("http://", "https://")):
         from data_builders.teachers.openai_compatible import Endpoint, OpenAICompatible

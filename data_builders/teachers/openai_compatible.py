@@ -100,6 +100,7 @@ class OpenAICompatible:
         self.backoff = Backoff(endpoint.attempts, endpoint.backoff_s)
         self._key = Key(endpoint.key_variable)
         self._structured = endpoint.structured != "off"
+        self._refuses = False  # whatever it is asked, so that nothing that is under way is billed
 
     @property
     def identity(self) -> Mapping[str, Any]:
@@ -177,6 +178,13 @@ class OpenAICompatible:
             self.ledger.charge(worst)  # the server may have written it all
             late = f"no answer within {self.endpoint.timeout_s:g} s"
             raise AttemptError("timeout", late, again=True) from error
+        except asyncio.CancelledError:
+            if not self._refuses:
+                self.ledger.charge(worst)  # it was sent, and the server may write on
+            raise
+        except UserError:
+            self._refuses = True
+            raise
         except AttemptError as trouble:
             if trouble.kind == "garbage":
                 self.ledger.charge(worst)
@@ -228,7 +236,7 @@ class OpenAICompatible:
             )
         try:
             return json.loads(content)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise AttemptError("garbage", "the answer is not whole JSON", again=True) from error
 
     def _refused(self, response: Any, content: bytes) -> NoReturn:
@@ -236,7 +244,7 @@ class OpenAICompatible:
         status = response.status_code
         try:
             message, code = error_of(json.loads(content))
-        except ValueError:
+        except (ValueError, RecursionError):
             message, code = content.decode("utf-8", "replace"), ""
         said = self._shown(f"status {status}: {message}" if message else f"status {status}")
         if status == 401:  # the message is not shown: some servers repeat a part of the key in it

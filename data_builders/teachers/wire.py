@@ -17,6 +17,8 @@ from data_builders.teachers.base import (
 from mmtune.records import IMAGE_PLACEHOLDER
 
 CHAT_PATH = "/chat/completions"
+_MOST_TOKENS = 10**9
+"""More are no count that a server has made, and not to be charged."""
 
 
 class AttemptError(Exception):
@@ -33,8 +35,14 @@ class AttemptError(Exception):
     def __init__(
         self, kind: Kind, reason: str, *, again: bool, wait_s: float | None = None, usage: Usage | None = None
     ) -> None:
+        reason = writable(reason)
         super().__init__(reason)
         self.kind, self.reason, self.again, self.wait_s, self.usage = kind, reason, again, wait_s, usage
+
+
+def writable(text: str) -> str:
+    """A stranger's words as they can be written as UTF-8: halves of surrogate pairs as their codes."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def body(request: Request, model: str, *, structured: bool, limit_field: str) -> dict[str, Any]:
@@ -109,7 +117,7 @@ def reply_of(answer: Any, request: Request) -> Reply:
     except UnusableError as error:
         raise AttemptError("unusable", str(error), again=True, usage=usage) from error
     model = answer.get("model")
-    name = model if isinstance(model, str) else ""
+    name = writable(model) if isinstance(model, str) else ""
     return Reply(request.id, text, usage or Usage(), name, cut=finish == "length")
 
 
@@ -117,11 +125,11 @@ def error_of(answer: Any) -> tuple[str, str]:
     """The message and the code of an error body, empty where it has none."""
     error = answer.get("error", answer) if isinstance(answer, Mapping) else None
     if isinstance(error, str):
-        return error, ""
+        return writable(error), ""
     if not isinstance(error, Mapping):
         return "", ""
     message = error.get("message") or error.get("detail") or ""
-    return str(message), str(error.get("code") or error.get("type") or "")
+    return writable(str(message)), str(error.get("code") or error.get("type") or "")
 
 
 def _text(content: Any) -> str | None:
@@ -135,6 +143,8 @@ def _usage(counts: Any) -> Usage | None:
     if not isinstance(counts, Mapping):
         return None
     prompt, completion = counts.get("prompt_tokens"), counts.get("completion_tokens")
-    if not isinstance(prompt, int) or not isinstance(completion, int) or prompt < 0 or completion < 0:
+    if not isinstance(prompt, int) or not isinstance(completion, int):
+        return None
+    if not (0 <= prompt <= _MOST_TOKENS and 0 <= completion <= _MOST_TOKENS):
         return None
     return Usage(prompt, completion)

@@ -118,6 +118,10 @@ def test_a_budget_stops_the_build_and_what_is_done_is_kept(scenes: Path):
         ({}, "no teacher is named"),
         ({"teacher": "rules", "price_in": 1.0}, "only one of two prices"),
         ({"teacher": "rules", "max_budget": 1.0}, "a budget needs prices"),
+        (
+            {"teacher": "batch", "model": "m", "max_budget": 1.0, "price_in": 1.0, "price_out": 1.0},
+            "no budget can be kept to",
+        ),
         ({"teacher": "rules", "prompts": Path("nowhere")}, "no such folder of prompts"),
     ],
 )

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from data_builders.frames import Frame
 from data_builders.prompted import contexts
 from data_builders.prompted.offline import _blocks
 from data_builders.prompted.parsing import json_object, number, question_blocks, tagged, text_list, truth
 from data_builders.prompted.prompts import SHIPPED, Prompts
+from data_builders.readers import read_annotations
 from data_builders.scenes import Relation, Scene, SceneObject
 from data_builders.teachers.base import UnusableError
 from mmtune.errors import UserError
@@ -52,7 +56,18 @@ def test_other_forms_of_blocks_are_refused(text: str):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "[]", '{"a": 1', '```json\n{"a": 1, "b": 2}\n```', '{"a": 1}', '{"a": 1, "b": 2, "c": 3}', "null"],
+    [
+        "",
+        "[]",
+        '{"a": 1',
+        '```json\n{"a": 1, "b": 2}\n```',
+        '{"a": 1}',
+        '{"a": 1, "b": 2, "c": 3}',
+        "null",
+        '{"a": 1, "b": 2, "b": 3}',
+        '{"a": {"x": 1, "x": 2}, "b": 2}',
+        "[" * 200_000,
+    ],
 )
 def test_other_json_is_refused(text: str):
     with pytest.raises(UnusableError):
@@ -145,6 +160,27 @@ def test_contexts_are_written_as_llava_writes_them():
         "dog 4 (brown): [0, 0.2, 0.5, 1]",
         "dog 4 is near word 2",
     ]
+
+
+def test_boxes_are_shares_of_the_image_whatever_frame_they_are_in(tmp_path: Path):
+    image = replace(SCENE, relations=())
+    for frame in (Frame(padded=True), Frame(size=(50, 50)), Frame(True, (336, 336))):
+        assert contexts.boxes(image.in_frame(frame)) == contexts.boxes(image)
+    # LLaVA's own contexts: shares already, and no image at hand to tell their size.
+    row = {"id": "a", "image": "a.jpg", "captions": ["A dog."]}
+    path = tmp_path / "context.jsonl"
+    path.write_text(json.dumps({**row, "instances": [{"category": "dog", "bbox": [0.25, 0, 0.5, 1]}]}))
+    (scene,) = read_annotations([path])
+    assert contexts.boxes(scene) == "dog: [0.25, 0, 0.5, 1]"
+    with pytest.raises(UserError, match="size, which is not known"):
+        contexts.boxes(replace(image, width=0, height=0))
+
+
+def test_writing_without_places_is_read_as_it_is_given():
+    """LLaVAR's context, which names the lines and not where they are."""
+    lines = Scene("t", None, 0, 0, captions=("A sign.",), texts=("Zoo", "9 am"))
+    assert contexts.text_lines(lines) == ["Zoo", "9 am"]
+    assert contexts.page(lines) == "Zoo\n9 am"
 
 
 def test_a_page_keeps_side_by_side_what_stands_so():

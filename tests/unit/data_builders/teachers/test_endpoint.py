@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import io
 import json
 import random
 import time
+from contextlib import aclosing
 from pathlib import Path
 
 import pytest
@@ -14,8 +16,8 @@ from PIL import Image
 
 from data_builders.teachers.base import Failure, Message, Reply, Request, Settings, UnusableError, Usage
 from data_builders.teachers.cache import Cached, ReplyStore
-from data_builders.teachers.ledger import BudgetError, Ledger, Price
-from data_builders.teachers.openai_compatible import Endpoint
+from data_builders.teachers.ledger import BudgetError, Ledger, Price, estimate
+from data_builders.teachers.openai_compatible import Endpoint, OpenAICompatible
 from data_builders.teachers.pictures import Picture
 from mmtune.errors import UserError
 from mmtune.records import ImageRef
@@ -69,7 +71,7 @@ def test_what_is_sent(tmp_path: Path):
 @pytest.mark.parametrize(
     "bad",
     [429, 500, 503, 408, "hang", "garbage", "truncated", "html", "json as text", "other", "null", "no choices",
-     "no text", "broken"],
+     "no text", "broken", "deep", "half a character"],
 )  # fmt: skip
 def test_what_may_pass_is_tried_again(bad: object):
     with serve(Server(mood=lambda number, body: bad if number == 0 else "good")) as server:
@@ -81,7 +83,8 @@ def test_what_may_pass_is_tried_again(bad: object):
 @pytest.mark.parametrize(
     ("bad", "kind"),
     [(429, "busy"), (500, "server"), ("hang", "timeout"), ("garbage", "garbage"), ("truncated", "garbage"),
-     ("html", "garbage"), ("broken", "garbage"), ("empty", "unusable")],
+     ("html", "garbage"), ("broken", "garbage"), ("empty", "unusable"), ("deep", "garbage"),
+     ("half a character", "unusable")],
 )  # fmt: skip
 def test_what_does_not_pass_is_a_failure(bad: object, kind: str, tmp_path: Path):
     store = ReplyStore(tmp_path / "cache.sqlite")
@@ -258,6 +261,43 @@ def test_nothing_is_asked_beyond_the_budget(tmp_path: Path):
     assert len(server.bodies) == 30
     assert more.usage == Usage(3000, 300)
     assert more.spent == pytest.approx(3.3)
+
+
+def test_what_was_under_way_when_a_run_ends_counts_as_billed(tmp_path: Path):
+    """A server that was asked may write its answer to the end, and bill it, whoever has gone away."""
+    path, price = tmp_path / "ledger.sqlite", Price(prompt=0.0, completion=1e4)  # 1 a request at most
+    asked = [request(str(number), settings=Settings(max_tokens=100)) for number in range(4)]
+    mood = lambda number, body: "good" if number == 0 else "hang"  # noqa: E731
+
+    async def leave_after_one(teacher: OpenAICompatible) -> None:
+        async with aclosing(teacher.ask(asked)) as answers:
+            async for answer in answers:
+                assert isinstance(answer, Reply)
+                while len(server.bodies) < 3:
+                    await asyncio.sleep(0.01)
+                return
+
+    with serve(Server(mood=mood)) as server:
+        ledger = Ledger(path, price, budget=10.0)
+        asyncio.run(leave_after_one(client(server.url, ledger, concurrency=3)))
+        sent = len(server.bodies)
+        assert (ledger.requests, ledger.spent) == (sent, pytest.approx(0.1 + sent - 1))
+        ledger.close()
+
+
+def test_a_refused_key_bills_nothing(tmp_path: Path):
+    with serve(Server(mood=lambda number, body: 401, delay_s=0.2)) as server:
+        ledger = Ledger(price=Price(1.0, 1.0), budget=1.0)
+        with pytest.raises(UserError, match="refuses the key"):
+            ask(client(server.url, ledger), MANY)
+    assert (ledger.requests, ledger.spent) == (0, 0.0)
+
+
+def test_a_usage_that_no_server_can_have_counted_is_not_believed():
+    ledger = Ledger(price=Price(1.0, 1.0))
+    with serve(Server(mood=lambda number, body: "endless usage")) as server:
+        assert isinstance(ask(client(server.url, ledger), [request("a")])["a"], Reply)
+    assert ledger.usage == estimate(request("a"))
 
 
 def test_pictures_that_cannot_be_sent_are_failures(tmp_path: Path):

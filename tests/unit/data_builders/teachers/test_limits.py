@@ -115,6 +115,25 @@ def test_the_ledger_counts_over_runs_and_holds_back(tmp_path: Path):
         asyncio.run(once())
 
 
+def test_what_was_under_way_in_a_run_that_was_killed_counts_as_billed(tmp_path: Path):
+    path, price, worst = tmp_path / "ledger.sqlite", Price(1.0, 2.0), Usage(10**6, 10**6)
+    killed = Ledger(path, price, budget=10.0)
+
+    async def go_through(ledger: Ledger) -> None:
+        async with ledger.reserved(worst):
+            pass
+
+    # A loop that is not closed, as that of a process that is gone.
+    held = killed.reserved(worst)
+    asyncio.new_event_loop().run_until_complete(held.__aenter__())
+    again = Ledger(path, price, budget=10.0)
+    assert again.spent == 0.0
+    for _ in range(2):  # once for all
+        asyncio.run(go_through(again))
+        assert (again.requests, again.usage, again.spent) == (1, worst, 3.0)
+    assert Ledger(path, price).spent == 3.0
+
+
 def test_a_budget_needs_prices_and_both_are_positive():
     for wrong in (
         lambda: Ledger(budget=1.0),
@@ -130,3 +149,5 @@ def test_an_estimate_is_not_below_what_english_takes():
     usage = estimate(request("a", text, settings=Settings(max_tokens=50)))
     assert 280 < usage.prompt_tokens < 600
     assert usage.completion_tokens == 50
+    # Each of these characters is a token, or nearly one, to most tokenizers.
+    assert estimate(request("a", "\u5927" * 300)).prompt_tokens >= 300
