@@ -53,14 +53,32 @@ def draw_wording(
     """
     drawn: dict[str, Any] = dict(arguments)
     if solution.wrong and (mode == "choice" or (mode == "both" and draws.below(2))):
-        wrong = solution.wrong
-        options = draws.few(wrong, MOST_OPTIONS - 1) if len(wrong) > 1 else [*wrong]
+        options = _distractors(solution, draws)
         options.insert(draws.below(len(options) + 1), solution.answer)
         drawn["options"] = options
         drawn["style"] = draws.below(STYLES)
     texts = _phrasings(program, drawn)
     drawn["phrasing"] = place = draws.below(len(texts))
     return _worded(texts[place], drawn, solution)
+
+
+def _distractors(solution: Solution, draws: Draws) -> list[str]:
+    """Wrong options; of numbers as often all of them smaller as some, or none.
+
+    Drawn from the numbers around it alone, the right one would mostly stand in the middle of them, and could
+    be guessed.
+    """
+    wrong, answer, count = solution.wrong, solution.answer, MOST_OPTIONS - 1
+    if len(wrong) < 2:
+        return [*wrong]
+    if len(wrong) <= count or not all(text.isdecimal() for text in (answer, *wrong)):
+        return draws.few(wrong, count)
+    less = [text for text in wrong if int(text) < int(answer)]
+    more = [text for text in wrong if int(text) > int(answer)]
+    of_less = draws.between(max(0, count - len(more)), min(count, len(less)))
+    found = draws.few(less, of_less) + draws.few(more, count - of_less)
+    draws.shuffle(found)
+    return found
 
 
 def word(program: Program, arguments: Arguments, solution: Solution) -> Asked:
