@@ -50,9 +50,16 @@ def sound_scenes(annotations: Annotations, report: Report) -> Iterator[Scene]:
         report: told of each row and scene that is left out, and why.
 
     Raises:
-        UserError: if a file cannot be read, or none of its scenes can be used.
+        UserError: if a file cannot be read, or none of its scenes can be used; or for a limit below 1.
     """
+    check_limit(annotations.limit)
     return islice(_sound_scenes(annotations, report), annotations.limit)
+
+
+def check_limit(limit: int | None) -> None:
+    """Refuse a number of scenes to take that is none."""
+    if limit is not None and limit < 1:
+        raise UserError(f"{limit} scenes are to be read", "--limit", "give 1 or more, or leave it out")
 
 
 def _sound_scenes(annotations: Annotations, report: Report) -> Iterator[Scene]:

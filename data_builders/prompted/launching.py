@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from data_builders.problems import Problems, Report, problem_of, stop_at_first
+from data_builders.programs.inputs import check_limit
 from data_builders.prompted import PROMPTED
 from data_builders.prompted.base import Kit, PromptedBuilder, Source
 from data_builders.prompted.prompts import Prompts
@@ -137,6 +138,7 @@ def launch(
         image_root=image_root or unpack,
         options=options,
     )
+    check_limit(limit)
     problems = Problems(None if dry_run else _fresh(out / PROBLEMS))
     sources = islice(sources_of(inputs, records, problems, image_root, unpack), limit)
     if dry_run:

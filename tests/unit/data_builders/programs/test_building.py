@@ -273,6 +273,9 @@ def test_every_builder_says_what_it_is():
         (["programs", "--in", "x"], 2, "--out"),
         (["math_diagrams", "--out", "x", "--turns", "2", "--workers", "2"], 2, "--workers"),
         (["math_diagrams", "--out", "x", "--mode", "long"], 2, "--mode"),
+        (["programs", "--in", ".", "--out", "x.jsonl", "--limit", "-1"], 2, "--limit"),
+        (["povid", "--in", ".", "--out", "x.jsonl", "--limit", "0"], 2, "--limit"),
+        (["llava_detail", "--in", ".", "--out", "x", "--teacher", "rules", "--limit", "-1"], 2, "--limit"),
         (["--verify", "x.jsonl"], 2, "--in"),
     ],
 )
