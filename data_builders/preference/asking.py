@@ -156,8 +156,6 @@ def different(replies: Sequence[Reply]) -> list[str]:
 
 
 SAME = "all candidates are the same"
-LEAK = "it speaks of"
-"""How a reason begins that says nothing about truth: an answer that names its source."""
 
 
 def untrue(source: Source, question: str, answer: str) -> tuple[str, ...]:
@@ -169,8 +167,7 @@ def refuted(source: Source, question: str, answer: str) -> list[dict[str, Any]]:
     """What the scene shows to be wrong in an answer, as ``Preference.rejected_edits`` has it."""
     return [
         {"kind": "answer", "false": answer, "shown_by": "scene", "reason": reason}
-        for reason in untrue(source, question, answer)
-        if not reason.startswith(LEAK)
+        for reason in check_answer(question, answer, source.scene).proven
     ]
 
 

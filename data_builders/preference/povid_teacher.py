@@ -7,7 +7,6 @@ from typing import Any
 
 from data_builders.preference import offline
 from data_builders.preference.asking import (
-    LEAK,
     PROMPTS,
     draws_of,
     facts_for,
@@ -24,6 +23,7 @@ from data_builders.preference.spans import Span, check_spans, replaced
 from data_builders.preference.statements import KINDS
 from data_builders.programs.view import View
 from data_builders.prompted.base import Kit, PromptedBuilder, Source
+from data_builders.prompted.claims import check_answer
 from data_builders.prompted.parsing import TEXT, TRUTH, array, json_object, record_of, sentence, truth
 from data_builders.teachers.base import UnusableError
 from data_builders.teachers.building import Built, Rejection, Steps
@@ -130,8 +130,7 @@ def steps(source: Source, kit: Kit) -> Steps:
 
 def contradictions(source: Source, question: str, answer: str, span: Span) -> list[str]:
     """What the scene says against one edit alone."""
-    found = untrue(source, question, replaced(answer, [span]))
-    return [reason for reason in found if not reason.startswith(LEAK)]
+    return list(check_answer(question, replaced(answer, [span]), source.scene).proven)
 
 
 BUILDER = PromptedBuilder(

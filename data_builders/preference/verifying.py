@@ -133,7 +133,7 @@ def _written(pair: Preference, scene: Scene, rests_on: Mapping[str, Any]) -> lis
         text = edit["false"]
         if "true" in edit:
             text = replaced(pair.chosen, [Span(edit["kind"], edit["true"], edit["false"])])
-        if not check_answer(question, text, scene).reasons:
+        if not check_answer(question, text, scene).proven:
             reasons.append(f"edit {number} is not refuted by the scene: {edit['false']}")
     if spans:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Container, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -74,6 +75,29 @@ def excludes(value: str, other: str) -> bool:
     if kind not in _EXCLUSIVE or kind != type_of(other) or one == two or " and " in f"{value}{other}":
         return False
     return not any({value, one} & near and {other, two} & near for near in _NEAR)
+
+
+def lacks(attributes: Sequence[str], value: str, exhaustive: Container[str | None]) -> bool:
+    """Whether it is certain that a thing with these attributes has not another one.
+
+    Either all values of its type are known, and none of them is near this one, or the opposite is annotated.
+    What is merely not annotated may hold all the same.
+
+    Args:
+        attributes: that are annotated.
+        value: the one asked about.
+        exhaustive: types whose values are annotated in full.
+    """
+    if value in attributes:
+        return False
+    opposites = opposites_of(value)
+    if opposites and not opposites.isdisjoint(attributes):
+        return True
+    kind = type_of(value)
+    if kind is None or kind not in exhaustive:
+        return False
+    known = [other for other in attributes if type_of(other) == kind]
+    return bool(known) and all(excludes(other, value) for other in known)
 
 
 @lru_cache(maxsize=65536)

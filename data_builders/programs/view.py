@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from data_builders.frames import ORIGINAL
-from data_builders.programs.attribute_types import excludes, opposites_of, type_of
+from data_builders.programs.attribute_types import lacks, type_of
 from data_builders.programs.predicates import canonical, contradictions_of
 from data_builders.scenes import Scene, SceneObject
 
@@ -73,22 +73,8 @@ class View:
         return tuple(dict.fromkeys(value for value in item.attributes if type_of(value) == kind))
 
     def lacks(self, item: SceneObject, value: str) -> bool:
-        """Whether it is certain that an attribute does not hold.
-
-        Either all values of its type are known, and none of them is near this one, or the opposite is
-        annotated. What is merely not annotated may hold all the same.
-        """
-        attributes = item.attributes
-        if value in attributes:
-            return False
-        opposites = opposites_of(value)
-        if opposites and not opposites.isdisjoint(attributes):
-            return True
-        kind = type_of(value)
-        if kind is None or kind not in self.exhaustive_attributes:
-            return False
-        known = [other for other in attributes if type_of(other) == kind]
-        return bool(known) and all(excludes(other, value) for other in known)
+        """Whether it is certain that an attribute does not hold."""
+        return lacks(item.attributes, value, self.exhaustive_attributes)
 
     def holds(self, one: str, predicate: str, two: str) -> bool:
         """Whether a relation is annotated, and nothing that contradicts it."""

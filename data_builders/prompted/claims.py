@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from data_builders.programs.attribute_types import excludes, type_of
+from data_builders.programs.attribute_types import excludes, lacks, type_of
 from data_builders.programs.predicates import canonical, contradictions_of
 from data_builders.scenes import Scene, SceneObject
 
@@ -40,8 +40,32 @@ _SOURCE = re.compile(
     re.IGNORECASE,
 )
 _YES, _NO = re.compile(r"yes\b", re.IGNORECASE), re.compile(r"no\b", re.IGNORECASE)
-_THERE = re.compile(r"^(is|are) there (an?|any|some) ", re.IGNORECASE)
-_HOW_MANY = re.compile(r"^how many ", re.IGNORECASE)
+_THERE = re.compile(r"^(is|are) there (an?|any|some) $", re.IGNORECASE)
+_HOW_MANY = re.compile(r"^how many $", re.IGNORECASE)
+_WHOLE_IMAGE = re.compile(
+    r"(\s+(there|(are|is) (there|visible|present|shown)|(can|do) you (see|count)|visible|present|anywhere"
+    r"|at all|here))*(\s+in (the|this) (image|picture|photo|scene))?\s*(\?|\.|$)",
+    re.IGNORECASE,
+)
+_THERE_ARE = re.compile(r"\bthere are (only |just |exactly )?[\w-]+\s+$", re.IGNORECASE)
+_NOT_SAID = re.compile(
+    r"\b(if|whether|unless|might|may|could|would|should|perhaps|possibly|probably|maybe|imagine|wish\w*|wants?"
+    r"|(look|looks|looking|shaped|sounds?|much|just|something) like|resembl\w+|reminds?|reminiscent"
+    r"|(instead|kind|type|sort) of)\b",
+    re.IGNORECASE,
+)
+_NEXT_WORD = re.compile(r"[ -]([a-z]+)")
+_MAY_FOLLOW = """
+    a about above across against all along alone also among and are around as at be been before
+    behind below beneath beside besides between both but by can close did do does down either far
+    for from front had has have he here her his i in inside into is it its left lit made my near
+    next of off on one onto or our out outside over past present seen she so stand sit lie standing
+    than that the their there these they this those through to today together too toward towards
+    under underneath up upon visible was we were where which while who whose will with within
+    without you your
+"""
+_AFTER_A_NOUN = frozenset(_MAY_FOLLOW.split())
+"""A noun before any other word may be a part of its name, as in "train station"."""
 _QUOTED = re.compile(r'"([^"\n]{1,200})"|“([^”\n]{1,200})”')
 _THE = re.compile(r"\bthe\s+$", re.IGNORECASE)
 _PREDICATE = re.compile(r"\s+is ([\w-]+(?:(?:,? and |, )[\w-]+)*)")
@@ -55,10 +79,13 @@ class Checked:
     Args:
         reasons: why it is untrue, or speaks of what nobody can see; empty where nothing was found.
         evidence: ids of the objects that it speaks of.
+        proven: those of the reasons that show it to be untrue. That it speaks of the annotation shows
+            nothing, and that a text was not annotated little, where nobody has promised that all were.
     """
 
     reasons: tuple[str, ...]
     evidence: tuple[str, ...]
+    proven: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -86,13 +113,14 @@ def check_answer(question: str, answer: str, scene: Scene) -> Checked:
     only where the scene says that it knows some types in full; a relation is untrue where its opposite is
     annotated and it is not.
     """
-    reasons: list[str] = []
     evidence: dict[str, None] = {}
-    for text in (question, answer):
-        if leak := _SOURCE.search(text):
-            reasons.append(f"it speaks of the annotation ({leak[0]!r})")
+    leaks = [
+        f"it speaks of the annotation ({leak[0]!r})"
+        for text in (question, answer)
+        if (leak := _SOURCE.search(text))
+    ]
     vocabulary = _Vocabulary(scene)
-    reasons += _question_and_answer(question, answer, vocabulary)
+    reasons = _question_and_answer(question, answer, vocabulary)
     for clause in _CLAUSE.split(re.sub(r"^(yes|no)\b[,.]?", "", answer, flags=re.IGNORECASE)):
         mentions = vocabulary.mentions(clause)
         for mention in mentions:
@@ -100,12 +128,14 @@ def check_answer(question: str, answer: str, scene: Scene) -> Checked:
         if _NEGATION.search(clause):
             reasons += _denied(clause, mentions)
         else:
-            reasons += _claimed(mentions, vocabulary) + _related(clause, mentions, scene)
+            reasons += _claimed(clause, mentions, vocabulary) + _related(clause, mentions, scene)
             reasons += _said_to_be(clause, mentions, scene)
     for mention in vocabulary.mentions(question):
         evidence |= dict.fromkeys(item.id for item in mention.objects)
-    reasons += _misread(answer, scene)
-    return Checked(tuple(dict.fromkeys(reasons)), tuple(evidence))
+    misread = _misread(answer, scene)
+    proven = (*reasons, *(misread if _knows_all_writing(scene) else ()))
+    every = dict.fromkeys((*leaks, *reasons, *misread))
+    return Checked(tuple(every), tuple(evidence), tuple(dict.fromkeys(proven)))
 
 
 class _Vocabulary:
@@ -142,27 +172,56 @@ class _Vocabulary:
             before = noun.end()
         return found
 
+    def most(self, mention: _Mention) -> int:
+        """How many objects of the scene may fit a mention: all that do not certainly lack what it names."""
+        known = self.scene.exhaustive_attributes
+        return sum(
+            not any(lacks(item.attributes, value, known) for value in mention.attributes)
+            for item in self.scene.of_class(mention.name)
+        )
+
     def is_exhaustive(self, name: str) -> bool:
         """Whether what is not annotated of a class is not there."""
         return name in self.scene.exhaustive_classes
 
 
-def _claimed(mentions: Iterable[_Mention], vocabulary: _Vocabulary) -> list[str]:
-    """What is said to be there."""
+def _claimed(clause: str, mentions: Iterable[_Mention], vocabulary: _Vocabulary) -> list[str]:
+    """What is said to be there, and not only thought of or likened to."""
+    if _NOT_SAID.search(clause):
+        return []
     reasons = []
     for mention in mentions:
-        of_class = vocabulary.scene.of_class(mention.name)
-        if not vocabulary.is_exhaustive(mention.name):
+        if not vocabulary.is_exhaustive(mention.name) or _is_of_another_name(clause, mention):
             continue
-        if not of_class:
+        most = vocabulary.most(mention)
+        few = mention.count is not None and mention.count < len(mention.objects)
+        if not vocabulary.scene.of_class(mention.name):
             reasons.append(f"there is no {mention.name}")
-        elif mention.attributes and not vocabulary.scene.exhaustive_attributes:
-            continue  # what is annotated with one color may be said to be of another
-        elif not mention.objects:
+        elif not most:
             reasons.append(f"there is no {mention}")
-        elif mention.plural and mention.count not in (None, len(mention.objects)):
+        elif mention.plural and ((mention.count or 0) > most or (few and _counts_all(clause, mention))):
             reasons.append(f"there are {len(mention.objects)} of {mention}, not {mention.count}")
     return reasons
+
+
+def _is_of_another_name(clause: str, mention: _Mention) -> bool:
+    """Whether the noun is but a part of another one, as in "train station" and "orange shirt"."""
+    if mention.plural:
+        return False
+    if type_of(mention.name) == "color":  # and a fruit as well
+        return True
+    after = _NEXT_WORD.match(clause, mention.span[1])
+    return (
+        after is not None
+        and after[1] not in _AFTER_A_NOUN
+        and not after[1].endswith(("s", "ing", "ed", "ly"))
+    )
+
+
+def _counts_all(clause: str, mention: _Mention) -> bool:
+    """Whether a number is that of all there are: "two dogs play" may be said where a third one sleeps."""
+    before, after = clause[: mention.span[0]], clause[mention.span[1] :]
+    return bool(_THERE_ARE.search(before) and _ANYWHERE.match(after))
 
 
 def _said_to_be(clause: str, mentions: Sequence[_Mention], scene: Scene) -> list[str]:
@@ -226,28 +285,39 @@ def _question_and_answer(question: str, answer: str, vocabulary: _Vocabulary) ->
     if len(asked) != 1:
         return []
     (mention,) = asked
-    if _THERE.match(question):
-        if _YES.match(answer) and not mention.objects and vocabulary.is_exhaustive(mention.name):
+    lead, rest = question[: mention.span[0]], question[mention.span[1] :]
+    if _is_of_another_name(question, mention):
+        return []
+    if _THERE.match(lead):
+        if _YES.match(answer) and not vocabulary.most(mention) and vocabulary.is_exhaustive(mention.name):
             return [f"there is no {mention}"]
-        if _NO.match(answer) and mention.objects:
+        # "Is there a dog on the sofa?" can be denied where there is one on the floor.
+        if _NO.match(answer) and mention.objects and _WHOLE_IMAGE.match(rest):
             return [f"there is a {mention}"]
-    if _HOW_MANY.match(question) and vocabulary.is_exhaustive(mention.name):
+    if _HOW_MANY.match(lead) and vocabulary.is_exhaustive(mention.name):
         numbers = [
             value for word in re.findall(r"\w+", answer) if (value := _number(word.lower())) is not None
         ]
-        if len(numbers) == 1 and numbers[0] != len(mention.objects):
+        too_few = len(mention.objects) if _WHOLE_IMAGE.match(rest) else 0
+        if len(numbers) == 1 and not too_few <= numbers[0] <= vocabulary.most(mention):
             return [f"there are {len(mention.objects)} of {mention}, not {numbers[0]}"]
     return []
 
 
 def _misread(answer: str, scene: Scene) -> list[str]:
     """Quoted text that stands nowhere in the image, where the scene knows what is written there."""
-    written = [_plain(str(item.text)) for item in scene.objects if item.text]
+    placed = [str(item.text) for item in scene.objects if item.text]
+    written = [_plain(text) for text in placed or scene.texts]
     if not written:
         return []
     whole = " ".join(written)
     quoted = [_plain(one or two) for one, two in _QUOTED.findall(answer)]
     return [f"nothing reads {text!r}" for text in quoted if text and text not in whole]
+
+
+def _knows_all_writing(scene: Scene) -> bool:
+    names = {item.name for item in scene.objects if item.text}
+    return bool(names) and names <= scene.exhaustive_classes
 
 
 def plurals(name: str) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from data_builders.frames import ORIGINAL, convert, to_fractions
 from data_builders.scenes import Scene, SceneObject
 from mmtune.errors import UserError
 
@@ -44,12 +45,14 @@ def objects(scene: Scene) -> str:
 
 
 def text_lines(scene: Scene) -> list[str]:
-    """What is written in the image, from top to bottom.
+    """What is written in the image, from top to bottom; in the order given where no places are known.
 
     Raises:
         UserError: if nothing is.
     """
     written = [item for item in scene.objects if item.text and item.text.strip()]
+    if not written and scene.texts:
+        return list(scene.texts)
     if not written:
         raise UserError("nothing is written in the scene", f"scene {scene.id!r}")
     return [
@@ -58,8 +61,16 @@ def text_lines(scene: Scene) -> list[str]:
 
 
 def _share(scene: Scene, item: SceneObject) -> str:
-    left, top, right, bottom = item.box_xyxy
-    corners = (left / scene.width, top / scene.height, right / scene.width, bottom / scene.height)
+    """A box as shares of the image; where its size is not known they are shares already.
+
+    Raises:
+        UserError: if the box is in pixels of an image of unknown size.
+    """
+    box, extent = item.box_xyxy, scene.extent
+    if scene.width and scene.height:
+        box = convert(box, scene.width, scene.height, scene.frame, ORIGINAL)
+        extent = scene.width, scene.height
+    corners = to_fractions(box, extent)
     return (
         "["
         + ", ".join(f"{min(1.0, max(0.0, corner)):.3f}".rstrip("0").rstrip(".") for corner in corners)
@@ -96,7 +107,9 @@ def page(scene: Scene) -> str:
 
     Source: the layout-aware document prompt of ProcTag; the forty columns are ours.
     """
-    text_lines(scene)
+    lines = text_lines(scene)
+    if not any(item.text for item in scene.objects):
+        return "\n".join(lines)
     written = sorted(
         (item for item in scene.objects if item.text), key=lambda item: (item.center[1], item.id)
     )
@@ -111,7 +124,7 @@ def page(scene: Scene) -> str:
     for row in rows:
         line = ""
         for item in sorted(row, key=lambda item: item.box_xyxy[0]):
-            column = int(item.box_xyxy[0] / scene.width * 40)
+            column = int(item.box_xyxy[0] / scene.extent[0] * 40)
             line = line.ljust(max(column, len(line) + bool(line))) + str(item.text)
         lines.append(line)
     return "\n".join(lines)

@@ -47,7 +47,8 @@ def faults(text: str) -> list[str]:
 def steps(source: Source, kit: Kit) -> Steps:
     """Self-questioning, answering, reasoning, evaluation."""
     scene, pictures = source.scene, kit.pictures(source.scene)
-    text = "" if pictures and not any(item.text for item in scene.objects) else "\n".join(text_lines(scene))
+    has_text = bool(scene.texts) or any(item.text for item in scene.objects)
+    text = "\n".join(text_lines(scene)) if has_text or not pictures else ""
     facts = {"text": text, "scene": scene}
     count = int(kit.option("questions", 4))
     asked = kit.request(

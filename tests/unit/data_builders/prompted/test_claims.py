@@ -27,7 +27,7 @@ SCENE = Scene(
         thing("o4", "dog"),
     ),
     (Relation("o0", "left of", "o1"), Relation("o1", "right of", "o0")),
-    exhaustive_classes=frozenset({"star", "circle", "word", "ring"}),
+    exhaustive_classes=frozenset({"star", "circle", "word", "ring", "orange"}),
     exhaustive_attributes=frozenset({"color", "size"}),
 )
 
@@ -51,6 +51,11 @@ UNTRUE = [
     ("What is there?", "According to the caption, a star."),
     ("Where?", "The star is at [0.1, 0.2, 0.3, 0.4]."),
     ("What does the bounding box show?", "A star."),
+    ("Is there a ring near the wall?", "Yes, there is."),
+    ("How many circles are near the wall?", "Three."),
+    ("How many circles can you see in the image?", "One."),
+    ("What is there?", "A ring glows beside the star."),
+    ("What is there?", "There are three red circles."),
 ]
 
 NOT_UNTRUE = [
@@ -76,6 +81,16 @@ NOT_UNTRUE = [
     ("Write a caption for this picture.", "A star among circles"),
     ("What is the mood?", "It feels calm and orderly."),
     ("What is there?", "Besides the blue circle, there is one other circle."),
+    # Of some of them, or of what else is asked together with them.
+    ("Is there a star on the table?", "No, it is on the floor."),
+    ("Is there a lamp near the star?", "No."),
+    ("How many circles are on the table?", "One."),
+    ("How many points does the star have?", "Five."),
+    # A part of another word's name, a likeness, a thought.
+    ("What is there?", "A ring road leads to a star shop."),
+    ("What does it look like?", "It looks like a ring."),
+    ("What for?", "Somebody could put a ring there."),
+    ("What does it look like?", "The dog wears an orange coat."),
 ]
 
 
@@ -99,6 +114,38 @@ def test_attributes_that_are_not_known_in_full_are_not_judged():
     assert check_answer("What is there?", "A green star.", SCENE).reasons == ("there is no green star",)
     assert check_answer("What is there?", "A green star.", partly).reasons == ()
     assert check_answer("What is there?", "A green ring.", partly).reasons == ("there is no ring",)
+
+
+def test_of_types_that_are_not_known_in_full_nothing_is_refused():
+    """That nobody has called a star small does not make it large, where only colors are known in full."""
+    colors = replace(SCENE, exhaustive_attributes=frozenset({"color"}))
+    stars = (thing("a", "star", "red"), thing("b", "star", "blue", "small"))
+    assert check_answer("?", "A small red star.", replace(colors, objects=stars)).reasons == ()
+    assert check_answer("?", "There are two small stars.", replace(colors, objects=stars)).reasons == ()
+    (reason,) = check_answer("?", "There are three small stars.", replace(colors, objects=stars)).reasons
+    assert reason == "there are 1 of small star, not 3"
+
+
+def test_some_are_fewer_than_all():
+    several = replace(SCENE, objects=(*SCENE.objects, thing("o5", "circle", "green")))
+    assert check_answer("?", "Two circles touch each other.", several).reasons == ()
+    assert check_answer("?", "There are two circles on the left.", several).reasons == ()
+    assert check_answer("?", "There are only two circles in the image.", several).reasons
+    assert check_answer("?", "Four circles touch each other.", several).reasons
+
+
+def test_text_that_was_not_annotated_refutes_only_where_all_text_is():
+    """Refused either way; but an answer that no OCR has seen the words of is not shown to be untrue."""
+    known = check_answer("What does it say?", 'It says "GO".', SCENE)
+    assert known.proven == known.reasons == ("nothing reads 'go'",)
+    partly = replace(SCENE, exhaustive_classes=frozenset({"star"}))
+    unknown = check_answer("What does it say?", 'It says "GO".', partly)
+    assert (unknown.reasons, unknown.proven) == (("nothing reads 'go'",), ())
+    lines = Scene("t", None, 9, 9, texts=("STOP here",))
+    assert check_answer("?", 'It says "GO".', lines).reasons == ("nothing reads 'go'",)
+    assert check_answer("?", 'It says "stop".', lines).reasons == ()
+    leak = check_answer("?", "According to the caption, a star.", SCENE)
+    assert leak.reasons and leak.proven == ()
 
 
 def test_classes_that_are_not_known_in_full_are_not_judged():
