@@ -20,14 +20,12 @@ from data_builders.programs.inputs import Annotations, sound_scenes
 from data_builders.programs.marking import draw_marks
 from data_builders.programs.records import marks_of, records_of_scene
 from data_builders.programs.registry import PROGRAMS
-from data_builders.programs.verifying import verify
 from data_builders.programs.view import Names
 from data_builders.programs.wording import Mode
 from data_builders.scenes import Scene, write_scenes
-from data_builders.verified import verify_rows
 from mmtune.errors import RecordError, UserError
 from mmtune.images.decoding import load_image
-from mmtune.records import Record, parse_llava, write_llava
+from mmtune.records import Record, write_llava
 
 ALL = "programs"
 """The name that stands for every program about images as they are."""
@@ -237,15 +235,3 @@ def build_drawn(
 def claimed_classes(names: str | None) -> frozenset[str] | None:
     """Classes as a person lists them, with commas between; None where nothing is claimed."""
     return None if names is None else frozenset(name.strip() for name in names.split(",") if name.strip())
-
-
-def verify_file(records: Path, annotations: Annotations, noted: Path | None = None) -> Built:
-    """Verify every record of a file against the scenes, read as they were when it was built.
-
-    Args:
-        records: LLaVA JSON or one record a line.
-        annotations: where its scenes are.
-        noted: as for ``data_builders.verified.verify_rows``, which says what comes back and is raised.
-    """
-    scenes = {scene.id: scene for scene in sound_scenes(annotations, lambda problem: None)}
-    return verify_rows(records, parse_llava, lambda record: verify(record, scenes), noted)

@@ -65,7 +65,7 @@ def check_limit(limit: int | None) -> None:
 def _sound_scenes(annotations: Annotations, report: Report) -> Iterator[Scene]:
     seen: set[str] = set()
     first: Problem | None = None
-    for scene in _scenes(annotations, report):
+    for scene in scenes_of(annotations, report):
         faults = ["its id is that of an earlier scene"] if scene.id in seen else faults_of(scene)
         if faults:
             problem = Problem(f"scene {scene.id}", "; ".join(faults[:_SHOWN]), str(annotations.paths[0]))
@@ -79,7 +79,8 @@ def _sound_scenes(annotations: Annotations, report: Report) -> Iterator[Scene]:
         raise UserError("no scene can be used", where, f"the first problem: {first}" if first else None)
 
 
-def _scenes(annotations: Annotations, report: Report) -> Iterator[Scene]:
+def scenes_of(annotations: Annotations, report: Report) -> Iterator[Scene]:
+    """The scenes of some files as they are, also those that programs cannot ask about."""
     if all(_is_miniworld(path) for path in annotations.paths):
         return (scene for path in annotations.paths for scene in _miniworld(path))
     return read_annotations(

@@ -137,8 +137,9 @@ def _list() -> int:
 def _verify(args: argparse.Namespace) -> int:
     from data_builders.preference import verifying
     from data_builders.problems import beside
-    from data_builders.programs.building import claimed_classes, verify_file
+    from data_builders.programs.building import claimed_classes
     from data_builders.programs.inputs import Annotations
+    from data_builders.prompted.verifying import verify_file
 
     if not args.inputs:
         raise UserError("Records are verified against scenes", "--in", "say where the scenes are")

@@ -14,7 +14,7 @@ from data_builders.draws import Draws
 from data_builders.miniworld.dataset import build as build_miniworld
 from data_builders.miniworld.world import World
 from data_builders.programs.asking import Settings
-from data_builders.programs.building import ALL, build, build_drawn, verify_file
+from data_builders.programs.building import ALL, build, build_drawn
 from data_builders.programs.drawn.geometry import KINDS
 from data_builders.programs.drawn.registry import DRAWINGS
 from data_builders.programs.inputs import Annotations, sound_scenes
@@ -22,6 +22,7 @@ from data_builders.programs.marking import COLORS, copy_name
 from data_builders.programs.records import records_of_scene
 from data_builders.programs.registry import PROGRAMS
 from data_builders.programs.verifying import verify
+from data_builders.prompted.verifying import verify_file
 from data_builders.scenes import write_scenes
 from mmtune import cli
 from mmtune.errors import UserError

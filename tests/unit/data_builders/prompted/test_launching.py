@@ -16,10 +16,10 @@ from data_builders.builders import Builder, get_builder
 from data_builders.prompted import PROMPTED
 from data_builders.prompted.base import Source
 from data_builders.prompted.launching import Launched, launch, sources_of
-from data_builders.scenes import Scene, write_scenes
+from data_builders.scenes import Scene, SceneObject, write_scenes
 from mmtune import cli
 from mmtune.errors import UserError
-from mmtune.records import write_llava
+from mmtune.records import ImageRef, write_llava
 from tests.endpoints import Server, serve
 
 
@@ -58,6 +58,36 @@ def test_from_scenes_and_an_endpoint_and_on_again(scenes: Path):
     assert len(server.bodies) == 5
     row = json.loads((scenes.parent / "out/records.jsonl").read_text().splitlines()[0])
     assert row["source"]["teacher"] == {"kind": "openai", "endpoint": server.url, "model": "m"}
+
+
+def test_the_command_verifies_what_a_teacher_wrote(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """Beside what programs ask, and of scenes whose images' size nobody has told."""
+    dog = SceneObject("o1", "dog", (1, 2, 30, 40), ("brown",))
+    told = {"captions": ("A brown dog.",), "exhaustive_classes": frozenset({"dog", "cat"})}
+    sized = Scene("a", ImageRef("a.png"), 100, 80, (dog,), **told)
+    bare = Scene("b", ImageRef("b.png"), 0, 0, (dog,), licence="CC0-1.0", **told)
+    write_scenes(tmp_path / "scenes.jsonl", [sized, bare])
+    words = ["--in", str(tmp_path / "scenes.jsonl")]
+    one, two = tmp_path / "out", tmp_path / "negatives.jsonl"
+    assert cli.main(["build", "llava_conversation", *words, "--out", str(one), "--teacher", "rules"]) == 0
+    assert cli.main(["build", "negative_object", *words, "--out", str(two), "--workers", "1"]) == 0
+    both = tmp_path / "both.jsonl"
+    both.write_text((one / "records.jsonl").read_text() + two.read_text())
+    capsys.readouterr()
+    assert cli.main(["build", "--verify", str(both), *words]) == 0
+    assert "3 records, all verified" in capsys.readouterr().out
+    rows = [json.loads(line) for line in both.read_text().splitlines()]
+    wrong = [
+        {**rows[0], "conversations": [rows[0]["conversations"][0], {"from": "gpt", "value": "A cat."}]},
+        {**rows[1], "image": "a.png"},
+        {**rows[1], "licence": "MIT"},
+        {**rows[0], "evidence": {"scenes": ["a"]}},
+        {**rows[0], "evidence": {"scenes": [["a"]]}},
+        {**rows[0], "builder": ["llava_conversation"]},
+    ]
+    both.write_text("".join(json.dumps(row) + "\n" for row in wrong))
+    assert cli.main(["build", "--verify", str(both), *words]) == 2
+    assert f"{len(wrong)} wrong" in capsys.readouterr().out
 
 
 def test_from_records_and_rules(scenes: Path, records: Path):
