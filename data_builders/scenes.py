@@ -242,12 +242,14 @@ def read_scenes(path: Path) -> Iterator[Scene]:
     Raises:
         UserError: with the line, where one is not a scene.
     """
-    with path.open(encoding="utf-8") as lines:
+    with path.open("rb") as lines:
         for number, line in enumerate(lines, start=1):
             try:
-                row = json.loads(line)
+                row = json.loads(line.decode())
             except json.JSONDecodeError as error:
                 raise UserError(f"malformed JSON: {error.msg}", f"{path}:{number}:{error.colno}") from error
+            except (ValueError, RecursionError) as error:
+                raise UserError(f"JSON that cannot be decoded: {error}", f"{path}:{number}") from error
             yield scene_from_json(row)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -26,9 +27,12 @@ class Unpacked:
     def write(self, content: Any, name: str) -> str:
         """Write an image, whole or not at all, unless it is there already.
 
+        A file of that name that holds another image is left as it is, since another record shows it: shards
+        of different folders share names, and so do all images of some parquet files.
+
         Args:
             content: the image file's bytes.
-            name: its path inside the shard.
+            name: its path inside the shard; where it has none, or that of another image, its digest tells it.
 
         Returns:
             The path relative to the root.
@@ -41,12 +45,16 @@ class Unpacked:
             raise RowError("the image is empty")
         if self.root is None:
             raise RowError("the image is inside the file; give a folder to unpack to")
-        path = inside(name)
+        digest = hashlib.sha256(content).hexdigest()[:16]
+        path = inside(name or digest)
         if PurePosixPath(path).suffix.lower() not in SUFFIXES:
             path = f"{path}.jpg"
         target = self.root / self.shard / path
         try:
-            if not target.is_file() or target.stat().st_size != len(content):
+            if target.is_file() and not _holds(target, content):
+                target = target.with_name(f"{target.stem}-{digest}{target.suffix}")
+                path = str(PurePosixPath(path).with_name(target.name))
+            if not target.is_file() or not _holds(target, content):
                 target.parent.mkdir(parents=True, exist_ok=True)
                 partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
                 partial.write_bytes(content)
@@ -58,3 +66,7 @@ class Unpacked:
                 "check the folder and the space left on its disk",
             ) from error
         return f"{self.shard}/{path}"
+
+
+def _holds(file: Path, content: bytes) -> bool:
+    return file.stat().st_size == len(content) and file.read_bytes() == content

@@ -68,6 +68,9 @@ def test_malformed_lines_are_named(tmp_path, scenes) -> None:
     path.write_text(json.dumps(scenes[0].to_json()) + "\n{oops\n")
     with pytest.raises(UserError, match=r"scenes\.jsonl:2:2"):
         list(read_scenes(path))
+    path.write_bytes(b'{"id": "Stra\xdfe"}\n')
+    with pytest.raises(UserError, match=r"scenes\.jsonl:1"):
+        list(read_scenes(path))
 
 
 @pytest.mark.parametrize(

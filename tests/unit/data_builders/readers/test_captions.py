@@ -260,3 +260,31 @@ def test_parquet_of_img2dataset_and_of_the_hub(tmp_path, read) -> None:
     (tmp_path / "bad.parquet").write_bytes(b"PAR1 and no more")
     with pytest.raises(UserError, match="parquet"):
         read(tmp_path / "bad.parquet")
+
+
+def test_images_of_one_name_do_not_take_each_others_place(tmp_path, read) -> None:
+    """A caption must go with its own image: many parquet files call all of theirs alike, or not at all."""
+    out, sizes = tmp_path / "out", ((5, 4), (7, 3), (5, 4))
+    for name in ("image.png", None):
+        rows = [
+            {"image": {"bytes": picture(*size), "path": name}, "text": f"{size[0]} wide {place}"}
+            for place, size in enumerate(sizes)
+        ]
+        parquet(tmp_path / "hub.parquet", rows)
+        for _ in range(2):  # the second reading finds the files of the first
+            found, problems = read(tmp_path / "hub.parquet", unpack=out)
+            shown = {scene.captions[0]: Image.open(out / scene.image.path).size for scene in found}
+            assert shown["5 wide 0"] == (5, 4) and shown["7 wide 1"] == (7, 3)
+            assert [problem.reason for problem in problems] == ["its id is that of an earlier scene"]
+    # Shards of two folders, of which only one is read in each run.
+    for folder, size in (("a", (5, 4)), ("b", (6, 4))):
+        (tmp_path / folder).mkdir()
+        shard(tmp_path / folder / "00000.tar", [("00000.jpg", picture(*size)), ("00000.txt", b"one")])
+    paths = {}
+    for folder in "ab":
+        ((scene,), _) = read(tmp_path / folder, unpack=out)
+        paths[folder] = scene.image.path
+    assert {folder: Image.open(out / path).size for folder, path in paths.items()} == {
+        "a": (5, 4),
+        "b": (6, 4),
+    }
