@@ -7,6 +7,7 @@ its corners are counted from 1 is told by the release's own reader, which takes 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,15 @@ from data_builders.scenes import Region, SceneObject
 
 _PHRASE = re.compile(r"\[/EN#(?P<entity>\d+)/(?P<kinds>[^ \]]+) (?P<words>[^\]]*)\]")
 _MAX_XML = 1 << 20
+_ONE_OF = {
+    "people": "person",
+    "animals": "animal",
+    "vehicles": "vehicle",
+    "instruments": "instrument",
+    "clothing": "piece of clothing",
+    "bodyparts": "body part",
+}
+"""What one of several boxes of a phrase holds, by the kind that the release gives the phrase."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +70,10 @@ class Entities:
         size, boxes = self._boxes(stem)
         captions, phrases = self._sentences(stem)
         names: dict[str, str] = {}
-        for entity, words, _ in phrases:
-            names.setdefault(entity, words.lower())
+        counts = Counter(entity for entity, _ in boxes)
+        for entity, words, _, kind in phrases:
+            # "Two guys" have two boxes, and neither of them is two guys.
+            names.setdefault(entity, words.lower() if counts[entity] == 1 else _ONE_OF.get(kind, "thing"))
         objects: list[SceneObject] = []
         of_entity: dict[str, list[SceneObject]] = {}
         for number, (entity, box) in enumerate(boxes):
@@ -69,7 +81,7 @@ class Entities:
             objects.append(item)
             of_entity.setdefault(entity, []).append(item)
         regions = []
-        for entity, words, place in phrases:
+        for entity, words, place, _ in phrases:
             meant = of_entity.get(entity)
             if not meant:
                 # "nobox" and "scene": a phrase about what has no place.
@@ -81,8 +93,8 @@ class Entities:
             regions.append(Region(place, words, (left, top, right, bottom), ids))
         return Annotated(size, captions, tuple(objects), tuple(regions))
 
-    def _sentences(self, stem: str) -> tuple[tuple[str, ...], list[tuple[str, str, str]]]:
-        """Captions without marks, and (entity, words, place) of each phrase in them."""
+    def _sentences(self, stem: str) -> tuple[tuple[str, ...], list[tuple[str, str, str, str]]]:
+        """Captions without marks, and (entity, words, place, kind) of each phrase in them."""
         path = self.folder / "Sentences" / f"{stem}.txt"
         if not path.is_file():
             raise RowError("it has no sentences in Flickr30k Entities")
@@ -95,7 +107,8 @@ class Entities:
                 continue
             for index, found in enumerate(_PHRASE.finditer(line)):
                 if found["words"].strip():
-                    phrases.append((found["entity"], found["words"].strip(), f"s{number}p{index}"))
+                    kind = found["kinds"].partition("/")[0]
+                    phrases.append((found["entity"], found["words"].strip(), f"s{number}p{index}", kind))
         return tuple(captions), phrases
 
     def _boxes(

@@ -124,29 +124,35 @@ def bounds(*corners: int) -> str:
 def test_flickr30k_entities_join_phrases_and_boxes(put, read) -> None:
     put(
         "Sentences/1.txt",
-        "[/EN#1/people Two guys] in [/EN#2/scene a yard] look at [/EN#3/bodyparts their hands] .\n",
+        "[/EN#1/people Two guys] in [/EN#2/scene a yard] look at [/EN#3/bodyparts their hands] "
+        "by [/EN#4/other a fence] .\n",
     )
     objects = [
         "<name>1</name>" + bounds(10, 20, 110, 220),
         "<name>1</name>" + bounds(200, 20, 300, 220),
         "<name>2</name><scene>1</scene><nobndbox>0</nobndbox>",
         "<name>3</name>" + bounds(50, 60, 40, 70),
+        "<name>4</name>" + bounds(1, 1, 500, 300),
     ]
     folder = put("Annotations/1.xml", xml(*objects)).parent.parent
     assert detect([folder]) == "flickr30k"
     found, problems = read(folder)
     (scene,) = found
-    assert scene.captions == ("Two guys in a yard look at their hands .",)
+    assert scene.captions == ("Two guys in a yard look at their hands by a fence .",)
     assert [(item.id, item.name, item.box_xyxy) for item in scene.objects] == [
         # The first pixel of a row is 1 there, and the last one of a box still belongs to it.
-        ("e0", "two guys", (9, 19, 110, 220)),
-        ("e1", "two guys", (199, 19, 300, 220)),
+        ("e0", "person", (9, 19, 110, 220)),
+        ("e1", "person", (199, 19, 300, 220)),
+        ("e2", "a fence", (0, 0, 500, 300)),
     ]
-    assert scene.regions == (Region("s1p0", "Two guys", (9, 19, 300, 220), ("e0", "e1")),)
+    assert scene.regions == (
+        Region("s1p0", "Two guys", (9, 19, 300, 220), ("e0", "e1")),
+        Region("s1p3", "a fence", (0, 0, 500, 300), ("e2",)),
+    )
     assert [problem.row for problem in problems] == ["image 1, object number 3"]
     tokens = put("results.token", "1.jpg#0\tTwo guys .\n2.jpg#0\tNobody .\n")
     found, problems = read(tokens, folder)
-    assert [(scene.captions, len(scene.objects)) for scene in found] == [(("Two guys .",), 2)]
+    assert [(scene.captions, len(scene.objects)) for scene in found] == [(("Two guys .",), 3)]
     assert "no boxes" in problems[-1].reason or "no sentences" in problems[-1].reason
     put("Annotations/1.xml", "<annotation>")
     with pytest.raises(UserError, match="malformed"):
