@@ -160,6 +160,8 @@ class Graph:
                 self._problem(name, error.reason)
                 return
             self._nodes[object_id] = node
+            # Counted under its first name, it is one more of what its other names say.
+            self.doubtful.update(other for other in node.source.get("names", ()) if other != node.name)
         try:
             merged = rows_of(row.get("merged_object_ids"), "merged_object_ids")
         except RowError as error:

@@ -202,6 +202,13 @@ def test_only_the_classes_of_lost_objects_are_doubtful(put, read) -> None:
     assert len(problems) == 1 and scene.exhaustive_classes == {"cat", "dog"}
 
 
+def test_a_thing_of_two_names_is_one_more_of_its_second(put, read) -> None:
+    """Called a tree and an oak, it is listed as a tree; that no oak is there would not be true."""
+    path = put("scene_graphs.json", [graph([thing(1, ["tree", "oak", "tree"]), thing(2, ["cat"])])])
+    (scene,), problems = read(path, exhaustive=frozenset({"tree", "oak", "cat"}))
+    assert problems == [] and scene.exhaustive_classes == {"tree", "cat"}
+
+
 def test_sizes_come_from_the_images_where_no_file_tells_them(put, read, tmp_path) -> None:
     from PIL import Image
 
