@@ -13,6 +13,7 @@ from data_builders.teachers.base import Failure, Message, Request, UnusableError
 from data_builders.teachers.batch_files import BatchFiles
 from data_builders.teachers.building import Built, Rejection, Steps, Unit, build
 from data_builders.teachers.cache import Cached, ReplyStore
+from data_builders.teachers.concurrency import chunked
 from data_builders.teachers.rules import Rules
 from mmtune.errors import UserError
 from tests.unit.data_builders.teachers.test_batch_files import give_back, lines, result
@@ -103,13 +104,21 @@ def test_ids_that_stand_twice_are_reported(tmp_path: Path):
 def test_ids_that_stand_twice_are_reported_while_the_first_is_at_work(tmp_path: Path):
     """The second took the first one's place in silence."""
 
+    class Together(Rules):
+        """Answers what has come so far, so that several units are at work at once."""
+
+        async def ask(self, requests: Any) -> Any:
+            async for group in chunked(requests, 8):
+                for request in group:
+                    yield self.answer(request)
+
     def other(name: str) -> Steps:
         yield [question("ask", "other")]
         return Built(({"id": name, "text": "other"},))
 
     twins = [*units("a"), Unit("a", "2", lambda: other("a")), *units("b")]
     for folder in ("one", "two"):  # the second run of a folder says the same
-        report = build(twins, rules(), tmp_path, at_once=8)
+        report = build(twins, Together(rules().rules), tmp_path, at_once=8)
         assert [row["text"] for row in rows(tmp_path)] == ["<<a 1> and <a 2>>", "<<b 1> and <b 2>>"], folder
         assert [(row["unit"], row["kind"]) for row in report.failures] == [("a", "input")]
 
