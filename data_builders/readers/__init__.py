@@ -93,6 +93,9 @@ def read_annotations(
         raise UserError("the folder of images does not exist", str(images), "check the path")
     name = reader or detect(files)
     _demand_settings(name, settings)
+    if exhaustive is not None:
+        # Written otherwise than the readers write names, a class would be absent from every image.
+        exhaustive = frozenset(" ".join(item.split()).lower() for item in exhaustive)
     return _distinct(Inputs(files, images, exhaustive), name, licence, report, settings)
 
 

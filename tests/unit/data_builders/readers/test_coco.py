@@ -40,7 +40,7 @@ def test_instances_and_captions_join(put, read) -> None:
     assert dog.exhaustive_classes == {"dog", "cat"}
     assert dog.source["crowds"] == [{"name": "person", "box_xyxy": [0, 0, 100, 100]}]
     assert dog.captions == ("A dog runs.",)
-    claimed, _ = read(one, exhaustive=frozenset({"dog", "person"}), licence="CC0-1.0")
+    claimed, _ = read(one, exhaustive=frozenset({" Dog", "person"}), licence="CC0-1.0")
     assert [scene.exhaustive_classes for scene in claimed] == [{"dog", "person"}, {"dog"}]
     assert claimed[0].licence == "Attribution License"
 
