@@ -218,7 +218,9 @@ class _Pages:
             self._finish()
         if self._file is None:
             self.folder.mkdir(parents=True, exist_ok=True)
-            number = len(list(self.folder.glob("requests-*.jsonl"))) + 1
+            # After the last one: of those before it some may have been taken away once they were sent.
+            written = [path.stem.removeprefix("requests-") for path in self.folder.glob("requests-*.jsonl")]
+            number = 1 + max((int(name) for name in written if name.isdecimal()), default=0)
             self._path = self.folder / f"requests-{number:04d}.jsonl"
             self._file = self._path.with_suffix(".partial").open("wb")
             self._lines = self._size = 0

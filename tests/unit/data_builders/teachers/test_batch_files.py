@@ -116,6 +116,18 @@ def test_an_answer_without_the_asked_form_is_a_failure(tmp_path: Path):
     assert failures(ask(teacher, asked))["a"].kind == "unusable"
 
 
+def test_no_file_of_requests_is_written_over(tmp_path: Path):
+    many = [request(str(number)) for number in range(3)]
+    for place, one in enumerate(many, start=1):
+        teacher = BatchFiles(tmp_path, "m")
+        ask(teacher, [one])
+        assert [file.name for file in teacher.written] == [f"requests-000{place}.jsonl"]
+        if place == 2:
+            (tmp_path / "requests/requests-0001.jsonl").unlink()
+    asked = [line["body"]["messages"][0]["content"] for line in lines(tmp_path)]
+    assert asked == ["question 1", "question 2"]
+
+
 def test_an_answer_that_was_sent_for_again_is_read(tmp_path: Path):
     """The first was of no use, so that it must not stand before the second for ever, paid for each time."""
 
