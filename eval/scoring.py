@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -22,6 +22,23 @@ class Scored:
 
     item: Item
     counts: Counts
+
+
+class Aggregating(Protocol):
+    """What turns summed counts into metrics: a task, or another way of marking answers; see ``Task``."""
+
+    @property
+    def not_shares(self) -> frozenset[str]:
+        """Metrics that do not go from 0 to 1."""
+        ...
+
+    def aggregate(self, totals: Totals) -> dict[str, Array]:
+        """Metrics from summed counts."""
+        ...
+
+    def behind(self, metric: str) -> Sequence[str]:
+        """Counts that tell how many items are behind a metric."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -104,13 +121,15 @@ def cluster(item: Item) -> str:
     return item.image or f"item {item.id}"
 
 
-def score_table(task: Task, answers: Sequence[Scored], sampling: Sampling) -> dict[str, dict[str, Any]]:
+def score_table(
+    task: Aggregating, answers: Sequence[Scored], sampling: Sampling
+) -> dict[str, dict[str, Any]]:
     """metric → {value, low, high, n, clusters}; empty where nothing was answered or nothing can be scored."""
     return {name: asdict(estimate) for name, estimate in _estimates(task, answers, sampling).items()}
 
 
 def breakdowns(
-    task: Task, answers: Sequence[Scored], blind: Sequence[Scored], sampling: Sampling
+    task: Aggregating, answers: Sequence[Scored], blind: Sequence[Scored], sampling: Sampling
 ) -> dict[str, dict[str, Any]]:
     """breakdown → kind → {n, metrics, blind}, kinds in alphabetical order."""
     found: dict[str, dict[str, Any]] = {}
@@ -157,7 +176,7 @@ def pope_mean(
     return asdict(_bootstrap(counts, mean_f1, images, sampling)["f1"])
 
 
-def _estimates(task: Task, answers: Sequence[Scored], sampling: Sampling) -> dict[str, Estimate]:
+def _estimates(task: Aggregating, answers: Sequence[Scored], sampling: Sampling) -> dict[str, Estimate]:
     if not answers:
         return {}
     names = dict.fromkeys(name for scored in answers for name in scored.counts)

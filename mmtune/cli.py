@@ -27,6 +27,7 @@ VERBS: dict[str, str] = {
     "train": "mmtune.commands.train",
     "eval": "mmtune.commands.evaluate",
     "score": "mmtune.commands.score",
+    "judge": "mmtune.commands.judge",
     "chat": "mmtune.commands.chat",
     "demo": "mmtune.commands.demo",
     "data": "mmtune.commands.data",

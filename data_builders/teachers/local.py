@@ -108,13 +108,14 @@ def _turn(message: Message) -> Turn:
 
 def _answer(request: Request, completion: Any) -> Answer:
     usage = Usage(completion.prompt_tokens, len(completion.ids))
-    if completion.stopped == "length":
+    cut = completion.stopped == "length"
+    if cut and not request.as_it_is:
         return _failed(request, "cut", f"the answer was cut at max_tokens = {request.settings.max_tokens}")
     try:
         check_text(request, completion.text)
     except UnusableError as error:
         return _failed(request, "unusable", str(error))
-    return Reply(request.id, completion.text, usage)
+    return Reply(request.id, completion.text, usage, cut=cut)
 
 
 def _failed(request: Request, kind: Kind, reason: str) -> Failure:

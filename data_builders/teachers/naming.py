@@ -23,6 +23,7 @@ class Calls:
         requests_per_minute: at most, of each.
         tokens_per_minute: at most, of each.
         key_variable: environment variable of an endpoint's key.
+        timeout_s: for one whole attempt at an endpoint.
     """
 
     ledger: Ledger
@@ -30,6 +31,7 @@ class Calls:
     requests_per_minute: int | None
     tokens_per_minute: int | None
     key_variable: str
+    timeout_s: float = 300.0
 
 
 def teacher_named(
@@ -62,7 +64,9 @@ def teacher_named(
         from data_builders.teachers.openai_compatible import Endpoint, OpenAICompatible
 
         limits = (calls.concurrency, calls.requests_per_minute, calls.tokens_per_minute)
-        endpoint = Endpoint(place, _model(model, option), calls.key_variable, *limits)
+        endpoint = Endpoint(
+            place, _model(model, option), calls.key_variable, *limits, timeout_s=calls.timeout_s
+        )
         return OpenAICompatible(endpoint, calls.ledger)
     from data_builders.teachers.local import LocalModel
 

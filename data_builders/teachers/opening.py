@@ -35,6 +35,7 @@ class Hiring:
         price_out: of a million tokens written.
         max_budget: what all runs in one folder may cost.
         cache: file of answers that were paid for; in the build's folder by default.
+        timeout_s: for one whole attempt at an endpoint.
 
     Raises:
         UserError: at construction, if only one of two prices is given.
@@ -53,6 +54,7 @@ class Hiring:
     price_out: float | None = None
     max_budget: float | None = None
     cache: Path | None = None
+    timeout_s: float = 300.0
 
     def __post_init__(self) -> None:
         price_of(self.price_in, self.price_out)
@@ -89,6 +91,7 @@ def hired(hiring: Hiring, folder: Path, rules: Mapping[str, Rule]) -> Iterator[T
             hiring.requests_per_minute,
             hiring.tokens_per_minute,
             hiring.key_variable,
+            hiring.timeout_s,
         )
         batches = folder / BATCHES
         teacher = teacher_named(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal
 
 UNREAD = (-1.0, -1.0)
 """What LLaVA-Bench's script takes for a review that it cannot read; it goes into the means."""
@@ -21,6 +23,8 @@ MMHAL_TYPES = (
 """Question types of MMHal-Bench; the item at place i is of type i % 8."""
 
 _NOT_HALLUCINATED = 3
+_CHECK = re.compile(r"[\W_]*(?:answer[\W_]*)?(yes|no)[\W_]*", re.IGNORECASE)
+_ENTRY = re.compile(r"\s*(?:[-*•]|\(?\d+[.):])?\s*(.*?)\s*")
 
 
 def parse_pair(review: str) -> tuple[float, float]:
@@ -93,6 +97,40 @@ def mmhal_scores(ratings: Sequence[int | None]) -> dict[str, float | None]:
         **{kind: _mean(found) for kind, found in by_type.items()},
         "unparsed": _mean([float(rating is None) for rating in ratings]),
     }
+
+
+def parse_grade(reply: str) -> float | None:
+    """The grade 0..1 that stands before the first space of an MM-Vet evaluator's reply; None for another.
+
+    Source: the evaluator of yuweihao/MM-Vet, which also takes NaN for a grade.
+    """
+    try:
+        grade = float(reply.split(" ")[0].strip())
+    except ValueError:
+        return None
+    return grade if 0 <= grade <= 1 else None
+
+
+def parse_choice(reply: str) -> Literal["first", "second", "tie"] | None:
+    """Which of two responses is better: the first line is 1, 2 or Tie, and nothing else; None for another.
+
+    Source: PandaLM's form; its parser takes what it cannot read for a tie.
+    """
+    line = reply.strip().split("\n")[0].strip().lower()
+    return {"1": "first", "2": "second", "tie": "tie"}.get(line)  # type: ignore[return-value]
+
+
+def parse_check(reply: str) -> bool | None:
+    """Whether a requirement is met: the one line that says yes or no alone, or ``Answer: yes``; None where
+    there is no such line, or lines differ."""
+    found = {match[1].lower() for line in reply.split("\n") if (match := _CHECK.fullmatch(line))}
+    return found == {"yes"} if len(found) == 1 else None
+
+
+def parse_checklist(reply: str) -> list[str]:
+    """The questions of a written checklist, a line each, without numbers and bullets, each once."""
+    entries = (_ENTRY.fullmatch(line) for line in reply.split("\n"))
+    return list(dict.fromkeys(found[1] for found in entries if found and found[1].endswith("?")))
 
 
 def mmvet_scores(

@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from eval.answer_files import add_answer
 from eval.metrics.hallusion import Verdict, parse_verdict, yes_bias
 from eval.metrics.intervals import Array, Totals, ratio
+from eval.row_files import read_rows_of_any
 from eval.tasks.base import Counts, Item
 from eval.tasks.judged import JudgedTask
 from eval.tasks.official_files import fields, read_rows
@@ -18,6 +20,7 @@ _KEYS = ("category", "subcategory", "set_id", "figure_id", "question_id")
 _GROUPS = {"qAcc": "pairs", "fAcc": "figures", "easy_aAcc": "easy", "hard_aAcc": "hard"}
 """Metric → the groups of items that it counts."""
 _CHECK = "_gpt_check"
+_ANSWER = "model_prediction"
 
 
 class HallusionBench(JudgedTask):
@@ -41,6 +44,7 @@ class HallusionBench(JudgedTask):
         "annotations={folder}/HallusionBench.json,images=FOLDER",
     )
     default_prompt = "bare"
+    answers_as_rows = False
     not_shares = frozenset({"yes_diff"})
 
     def load(self) -> list[Item]:
@@ -99,6 +103,21 @@ class HallusionBench(JudgedTask):
         return str(
             item.truth.get("gt_answer_details") or ("yes" if str(item.truth["gt_answer"]) == "1" else "no")
         )
+
+    def answer_row(self, item: Item, answer: str) -> dict[str, Any]:
+        """The benchmark's row with the answer, as the official script takes it."""
+        return {**item.truth, _ANSWER: answer}
+
+    def read_model_answers(self, path: Path, items: Sequence[Item]) -> dict[str, str]:
+        """From the benchmark's rows with ``model_prediction``, or a file with ids."""
+        rows = read_rows_of_any(path)
+        if not rows or _ANSWER not in rows[0]:
+            return super().read_model_answers(path, items)
+        answers: dict[str, str] = {}
+        for number, row in enumerate(rows, start=1):
+            (text,) = fields(row, (_ANSWER,), path, number)
+            add_answer(answers, self.judged_id(row, number, path, items), text, path)
+        return answers
 
     def judged_id(self, row: dict[str, Any], number: int, path: Path, items: Sequence[Item]) -> str:
         return _identity(dict(zip(_KEYS, fields(row, _KEYS, path, number), strict=True)))

@@ -1,4 +1,7 @@
-"""Benchmarks that a judge marks: their score comes from the judge's replies, not from the answers."""
+"""Benchmarks that a judge marks: their score comes from the judge's replies, not from the answers.
+
+Judges are asked in ``eval.judges``.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from eval.answer_files import add_answer
+from eval.answer_files import add_answer, read_answers
 from eval.row_files import read_rows_of_any
 from eval.tasks.accuracy import AccuracyTask
 from eval.tasks.base import Item
@@ -22,8 +25,19 @@ class JudgedTask(AccuracyTask):
     needs_judge = True
     default_prompt = "bare"
     default_max_new_tokens = 1024
+    answer_texts = ("text", "answer", "response", "prediction")
     judgements: ClassVar[tuple[str, ...]] = ("judgement", "content", "review")
     """Names under which the judge's reply stands."""
+
+    def read_model_answers(self, path: Path, items: Sequence[Item]) -> dict[str, str]:
+        """The model's answers by item id, as a judge is to mark them: from the file that the benchmark's own
+        script gives its judge, or a run's own predictions.
+
+        Raises:
+            UserError: as ``Task.read_answers``.
+        """
+        del items
+        return read_answers(path, self.answer_ids, self.answer_texts, self.name)
 
     def read_answers(self, path: Path, items: Sequence[Item]) -> dict[str, str]:
         """Judgements by id, as texts."""

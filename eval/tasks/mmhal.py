@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from eval.answer_files import add_answer
 from eval.metrics.intervals import Array, Totals, ratio
 from eval.metrics.judged import MMHAL_TYPES, parse_mmhal
+from eval.row_files import read_rows_of_any
 from eval.tasks.base import Counts, Item
 from eval.tasks.judged import JudgedTask
-from eval.tasks.official_files import fields, read_json, read_rows, read_text
+from eval.tasks.official_files import answers_path, fields, read_json, read_rows, read_text, write_json
 from eval.tasks.published import SEE_PAGE, Published
 from mmtune.errors import UserError
 
@@ -62,6 +63,37 @@ class MMHal(JudgedTask):
         for item, reply in zip(items, value, strict=True):
             add_answer(answers, item.id, _content(reply), path)
         return answers
+
+    def read_model_answers(self, path: Path, items: Sequence[Item]) -> dict[str, str]:
+        """From ``response_template.json`` with ``model_answer`` filled in, in the benchmark's order, whose
+        questions must agree."""
+        rows = read_rows_of_any(path)
+        if not rows or "model_answer" not in rows[0]:
+            return super().read_model_answers(path, items)
+        if len(rows) != len(items):
+            raise UserError(
+                f"There are {len(rows)} answers without ids to {len(items)} questions", str(path), "give all"
+            )
+        answers: dict[str, str] = {}
+        for number, (item, row) in enumerate(zip(items, rows, strict=True), start=1):
+            question, text = fields(row, ("question", "model_answer"), path, number)
+            if question != item.question:
+                raise UserError(
+                    f"Answer {number} is to another question than the benchmark's",
+                    str(path),
+                    "keep the order of response_template.json",
+                )
+            add_answer(answers, item.id, text, path)
+        return answers
+
+    def write_answers(self, folder: Path, items: Sequence[Item], predictions: Mapping[str, str]) -> Path:
+        """The template with ``model_answer`` filled in, as the official script takes it; an item without an
+        answer keeps an empty one."""
+        complete = all(item.id in predictions for item in items)
+        path = answers_path(folder, self.name, ".json", complete)
+        rows = read_rows(self.annotations)
+        write_json(path, [row | {"model_answer": predictions.get(str(n), "")} for n, row in enumerate(rows)])
+        return path
 
     def value(self, answer: str, item: Item) -> float | None:
         rating = parse_mmhal(answer)

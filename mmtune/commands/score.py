@@ -78,11 +78,11 @@ def run(args: argparse.Namespace) -> None:
     if args.json:
         sys.stdout.write(json.dumps(result, ensure_ascii=False, indent=2, allow_nan=False) + "\n")
     else:
-        _show(result)
+        show_score(result)
 
 
-def _show(result: Mapping[str, Any]) -> None:
-    """The table for people; what the score is over stands first."""
+def show_score(result: Mapping[str, Any]) -> None:
+    """The table of a score for people; what it is over stands first."""
     from rich.console import Console
     from rich.table import Table
 

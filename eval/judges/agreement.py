@@ -1,0 +1,123 @@
+"""Do two judges agree? Exactly, and beyond chance, with intervals; a judge may also be people."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from eval.metrics.agreement import kappa
+from eval.metrics.intervals import Array, Totals, bootstrap, ratio
+from eval.scoring import Sampling
+from eval.tasks.official_files import fields, read_rows
+from mmtune.errors import UserError
+
+VERDICTS = "verdicts.jsonl"
+_LISTED = 20
+
+
+def agreement(first: Path, second: Path, sampling: Sampling | None = None) -> dict[str, Any]:
+    """How far two judgements of the same answers agree, over the items that both have a verdict on.
+
+    Of a judge that ran several times the first run counts. What is asked about one item (the checks of a
+    checklist, with ids ``ITEM/NUMBER``) is drawn together for the intervals.
+
+    Args:
+        first: a folder of ``mmtune judge``, or rows of {id, verdict}, as people's labels.
+        second: likewise.
+        sampling: how intervals are drawn.
+
+    Returns:
+        ``{"n" (items with both verdicts), "of" (all items in either), "only_first", "only_second",
+        "unparsed", "metrics": {exact, kappa, weighted_kappa (for numbers)}, "labels",
+        "table" (first → second → count), "disagree" (the first ids)}``; kappa is None where it is undefined.
+
+    Raises:
+        UserError: if a file cannot be read, or no item has both verdicts.
+    """
+    sampling = sampling or Sampling()
+    ours, theirs = read_verdicts(first), read_verdicts(second)
+    shared = [name for name in ours if name in theirs]
+    read = [name for name in shared if ours[name] is not None and theirs[name] is not None]
+    if not read:
+        raise UserError(
+            "The two have no item with both verdicts", f"{first}, {second}", "judge one set of answers"
+        )
+    pairs = [(ours[name], theirs[name]) for name in read]
+    labels = _labels(pairs)
+    place = {label: number for number, label in enumerate(labels)}
+    cells = [(place[a], place[b]) for a, b in pairs]
+    numbers = [float(label) for label in labels] if all(_number(label) for label in labels) else None  # type: ignore[arg-type]
+    table: dict[str, dict[str, int]] = {str(a): {str(b): 0 for b in labels} for a in labels}
+    for a, b in pairs:
+        table[str(a)][str(b)] += 1
+    return {
+        "n": len(read),
+        "of": len({*ours, *theirs}),
+        "only_first": len(ours) - len(shared),
+        "only_second": len(theirs) - len(shared),
+        "unparsed": len(shared) - len(read),
+        "metrics": _estimates(cells, numbers, [name.split("/")[0] for name in read], sampling),
+        "labels": [str(label) for label in labels],
+        "table": table,
+        "disagree": [name for name, (a, b) in zip(read, pairs, strict=True) if a != b][:_LISTED],
+        "settings": {"level": sampling.level, "resamples": sampling.resamples, "seed": sampling.seed},
+        "first": str(first),
+        "second": str(second),
+    }
+
+
+def read_verdicts(path: Path) -> dict[str, Hashable]:
+    """Verdicts by id, None where the judge's reply could not be read.
+
+    Raises:
+        UserError: if the file cannot be read, or an id stands there twice.
+    """
+    path = path / VERDICTS if path.is_dir() else path
+    found: dict[str, Hashable] = {}
+    for number, row in enumerate(read_rows(path), start=1):
+        identity, verdict = fields(row, ("id", "verdict"), path, number)
+        if str(identity) in found:
+            raise UserError(f"The id {identity} stands there twice", f"{path}, row {number}", "keep one")
+        if isinstance(verdict, list | dict):
+            raise UserError(f"The verdict on {identity} is no word or number", f"{path}, row {number}")
+        found[str(identity)] = float(verdict) if _number(verdict) else verdict
+    return found
+
+
+def _estimates(
+    cells: Sequence[tuple[int, int]],
+    numbers: Sequence[float] | None,
+    clusters: Sequence[str],
+    sampling: Sampling,
+) -> dict[str, Any]:
+    kinds = list(dict.fromkeys(cells))
+    counts = {f"{i},{j}": [float((i, j) == cell) for cell in cells] for i, j in kinds}
+
+    def statistic(totals: Totals) -> dict[str, Array]:
+        by_cell = {(i, j): totals[f"{i},{j}"] for i, j in kinds}
+        total = sum(by_cell.values())
+        same = sum(value for (i, j), value in by_cell.items() if i == j) + 0 * total
+        found = {"exact": ratio(same, total), "kappa": kappa(by_cell)}  # type: ignore[arg-type]
+        return found | ({"weighted_kappa": kappa(by_cell, numbers)} if numbers else {})
+
+    found = bootstrap(
+        counts,
+        statistic,
+        clusters,
+        sampling.resamples,
+        sampling.level,
+        sampling.seed,
+        {"kappa", "weighted_kappa"},
+    )
+    return {name: asdict(estimate) for name, estimate in found.items()}
+
+
+def _labels(pairs: Sequence[tuple[Hashable, Hashable]]) -> list[Hashable]:
+    labels = {label for pair in pairs for label in pair}
+    return sorted(labels, key=lambda label: (not _number(label), label if _number(label) else str(label)))  # type: ignore[return-value,arg-type]
+
+
+def _number(label: object) -> bool:
+    return isinstance(label, int | float) and not isinstance(label, bool)

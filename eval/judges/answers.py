@@ -1,0 +1,53 @@
+"""Lays the answers that are to be judged beside the benchmark's items, by id."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from eval.answer_files import Matched, match
+from eval.judges.marking import Case
+from eval.tasks import Item, Task, TaskConfig, build_tasks
+from eval.tasks.judged import JudgedTask
+from eval.tasks.official_files import load_checked
+from mmtune.errors import UserError
+
+
+def read_case(
+    config: TaskConfig,
+    predictions: Path,
+    *,
+    against: Path | None = None,
+    missing: str = "refuse",
+    extra: str = "refuse",
+) -> Case:
+    """A benchmark with the answers of one model, or of two.
+
+    Args:
+        config: the benchmark and its files.
+        predictions: answers in the form that the benchmark's own script takes, or a run's predictions.
+        against: another model's, to compare with.
+        missing: items without an answer: ``refuse`` the file, count them ``wrong``, or ``skip`` them.
+        extra: answers to items that the benchmark does not have: ``refuse`` the file, or ``ignore`` them.
+
+    Raises:
+        UserError: for files that cannot be read or do not belong together.
+    """
+    tasks = build_tasks([config])
+    if len(tasks) > 1:
+        raise UserError(
+            f"{len(tasks)} label files are in this folder", config.annotations, "judge one at a time"
+        )
+    task = next(iter(tasks.values()))
+    items = load_checked(task.load, config.annotations or "")
+    if not items:
+        raise UserError("The benchmark's file has no items", config.annotations, "check the path")
+    ours = _matched(task, items, predictions, missing, extra)
+    theirs = None if against is None else _matched(task, items, against, missing, extra)
+    compared = theirs.answers if theirs else {}
+    return Case(task, items, ours.answers, compared, missing == "wrong", len(ours.extra))
+
+
+def _matched(task: Task, items: list[Item], path: Path, missing: str, extra: str) -> Matched:
+    # What a benchmark with a judge calls its answer file is that of the judgements.
+    read = task.read_model_answers if isinstance(task, JudgedTask) else task.read_answers
+    return match(read(path, items), (item.id for item in items), path, missing, extra)

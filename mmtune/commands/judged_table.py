@@ -1,0 +1,89 @@
+"""Tables of what judges said, for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def show_judged(result: Mapping[str, Any]) -> None:
+    """Print a judged score: what it is over, who judged, and how far the judge can be relied on.
+
+    Args:
+        result: as ``eval.judges.run.judge`` gives it.
+    """
+    from mmtune.commands.score import show_score
+
+    show_score(result)
+    for line in judged_lines(result):
+        print_line(line)
+
+
+def judged_lines(result: Mapping[str, Any]) -> list[str]:
+    """What stands under the table of a judged score."""
+    judge = result["judge"]
+    names = ", ".join(
+        f"{name or 'a model that the server does not name'} ({n})" for name, n in judge["models"].items()
+    )
+    prompt = judge["prompt"]
+    told = "mmtune's own" if prompt["from"] == "shipped" else prompt["from"]
+    lines = [f"judged by {names or 'nobody'}; prompt {prompt['sha256']} ({told})"]
+    if result["unparsed"]:
+        lines.append(f"{result['unparsed']} of {result['replies']} replies could not be read")
+    if result["items_without_verdict"]:
+        first, reason = next(iter(result["without_verdict"].items()))
+        lines.append(
+            f"{result['items_without_verdict']} items have no verdict, as {first}: {reason.rstrip('.')};"
+            " the same command asks for them again"
+        )
+    runs = result.get("runs")
+    if runs and runs["n"] > 1 and runs["mean"] is not None:
+        lines.append(
+            f"{runs['n']} runs: {runs['metric']} {runs['mean']:.4f} ± {runs['std']:.4f};"
+            f" {runs['same_verdict']:.1%} of the items have one verdict in all"
+        )
+    orders = result.get("orders")
+    if isinstance(orders, dict) and orders["n"]:
+        lines.append(
+            f"orders swapped, over {orders['n']} of {orders['of']}: {orders['metric']}"
+            f" {_value(orders['official'])} official, {_value(orders['swapped'])} swapped,"
+            f" {_value(orders['both'])} both; consistency {_value(orders['consistency'])};"
+            f" {orders['inconsistent_items']} items change their winner"
+        )
+    return lines
+
+
+def show_agreement(result: Mapping[str, Any]) -> None:
+    """Print how far two judges agree.
+
+    Args:
+        result: as ``eval.judges.agreement.agreement`` gives it.
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    print_line(f"{result['n']} of {result['of']} items have a verdict of both")
+    table = Table(title=f"{result['settings']['level']:.0%} intervals")
+    for name in ("agreement", "value", "interval", "n"):
+        table.add_column(name, justify="left" if name == "agreement" else "right")
+    for name, found in result["metrics"].items():
+        interval = "–" if found["low"] is None else f"{found['low']:.4f} – {found['high']:.4f}"
+        table.add_row(name, _value(found), interval, str(found["n"]))
+    Console(highlight=False).print(table)
+    counts = Table(title="rows: the first judge; columns: the second")
+    for label in ("", *result["labels"]):
+        counts.add_column(label, justify="right")
+    for label, row in result["table"].items():
+        counts.add_row(label, *(str(number) for number in row.values()))
+    Console(highlight=False).print(counts)
+
+
+def print_line(line: str) -> None:
+    """One line, as it is."""
+    from rich.console import Console
+
+    Console(highlight=False, soft_wrap=True).print(line, markup=False)
+
+
+def _value(found: Mapping[str, Any]) -> str:
+    return "–" if found["value"] is None else f"{found['value']:.4f}"
