@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from eval.answer_files import Matched, match
 from eval.judges.marking import Case
@@ -45,6 +46,12 @@ def read_case(
     theirs = None if against is None else _matched(task, items, against, missing, extra)
     compared = theirs.answers if theirs else {}
     return Case(task, items, ours.answers, compared, missing == "wrong", len(ours.extra))
+
+
+def described_files(task: Task) -> dict[str, Any]:
+    """Where a benchmark is, as a replay finds it again."""
+    config = {name: value for name, value in vars(task.config).items() if value is not None}
+    return {"annotations": str(task.annotations), "config": config}
 
 
 def _matched(task: Task, items: list[Item], path: Path, missing: str, extra: str) -> Matched:

@@ -79,10 +79,9 @@ class Benchmark(Marking):
             self.task.primary,
             score_table(self.task, scored, sampling) | self._whole(each, texts),
             _without_blind(breakdowns(self.task, scored, [], sampling)),
-            [self._verdict_row(item, texts) for item in chosen if item.id in texts[0]],
+            [self._verdict_row(one, texts) for one in scored if one.item.id in texts[0]],
             more,
             sorted(self.task.lower_is_better),
-            {one.item.id: one.counts for one in scored},
         )
 
     def _texts(self, replies: Mapping[Place, str], part: str, runs: int) -> list[Texts]:
@@ -196,12 +195,11 @@ class Benchmark(Marking):
             counts["advantage"] += before[0] - before[1] + after[1] - after[0]
         return counts
 
-    def _verdict_row(self, item: Item, texts: Sequence[Texts]) -> dict[str, Any]:
-        judgements = [run[item.id] for run in texts]
+    def _verdict_row(self, one: Scored, texts: Sequence[Texts]) -> dict[str, Any]:
+        judgements = [run[one.item.id] for run in texts]
         verdicts = [self.rubric.verdict(text) for text in judgements]
-        # The row's own fields come first: verdicts of a benchmark with several keys keep them all.
-        own = dict(self.rubric.row(item, judgements))
-        return {"id": item.id, "verdict": verdicts[0], "verdicts": verdicts} | own
+        row = {"id": one.item.id, "verdict": verdicts[0], "verdicts": verdicts, "counts": one.counts}
+        return row | dict(self.rubric.row(one.item, judgements))
 
 
 def _averaged(each: Sequence[Sequence[Scored]]) -> list[Scored]:

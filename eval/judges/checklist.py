@@ -95,7 +95,6 @@ class Checklist(Marking):
                 "per_item": {one.item.id: one.counts["share"] for one in scored},
             },
             ["unparsed"],
-            {one.item.id: one.counts for one in scored},
         )
 
     def aggregate(self, totals: Totals) -> dict[str, Array]:

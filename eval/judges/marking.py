@@ -48,8 +48,6 @@ class Marked:
     more: Mapping[str, Any] = field(default_factory=dict)
     """Further parts of the result."""
     lower_is_better: Sequence[str] = ()
-    counts: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    """Item → its counts, as ``Task.score`` gives them."""
 
 
 class Marking(ABC):

@@ -101,7 +101,6 @@ class Pairwise(Marking):
                 "orders": len(self.parts),
             },
             ["lose", "unparsed"],
-            {one.item.id: one.counts for one in scored},
         )
 
     def aggregate(self, totals: Totals) -> dict[str, Array]:

@@ -220,9 +220,13 @@ def _gaps(results: Mapping[str, Any]) -> list[str]:
     """A sentence for each task that is scored over fewer items than its files have."""
     sentences = []
     for name, task in results["tasks"].items():
+        if task.get("needs_judge"):
+            sentences.append(f"{title(name)} has answers and no score: they await a judge (mmtune judge)")
         if task["n"] < task["of"]:
             sentence = f"{title(name)} is scored over {task['n']} of {task['of']} items"
             reasons = []
+            if task.get("items_without_verdict"):
+                reasons.append(f"{task['items_without_verdict']} have no verdict of the judge")
             if task.get("limit"):
                 reasons.append(f"limited to {task['limit']} by the settings")
             if task.get("failed"):

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from mmtune.commands.judge_arguments import JUDGE_HELP, place_of
 from mmtune.errors import UserError
+
+if TYPE_CHECKING:
+    from eval.judges.judging import Judging
 
 SUMMARY = "Score a checkpoint on benchmarks, with intervals, beside the blind baseline."
 HOWS = ("generate", "next_token", "likelihood")
@@ -58,6 +64,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="ask everything again; by default answers in the folder are kept that the same weights gave to"
         " the same prompt, image and settings",
     )
+    parser.add_argument(
+        "--judge",
+        metavar="JUDGE",
+        help=f"marks the answers where a benchmark needs it: {JUDGE_HELP}. `mmtune judge` has more options",
+    )
+    parser.add_argument(
+        "--judge-prompt", type=Path, metavar="FILE", help="in the place of the prompt that ships"
+    )
+    parser.add_argument("--judge-runs", type=int, metavar="N", help="ask the judge this often (default 1)")
     parser.add_argument("--device", help="cpu, cuda, cuda:1 … (default: the GPU where there is one)")
     parser.add_argument("--list", action="store_true", help="list the benchmarks, and stop")
     parser.add_argument(
@@ -95,6 +110,7 @@ def run(args: argparse.Namespace) -> None:
         tasks += miniworld_tasks(args.miniworld)
     if args.limit is not None:
         tasks = [task if task.limit is not None else replace(task, limit=args.limit) for task in tasks]
+    how = _judging(args)
     from eval.runner import run as evaluate
 
     results = evaluate(
@@ -109,9 +125,14 @@ def run(args: argparse.Namespace) -> None:
     )
     if results is None:  # the first process of several writes for all
         return
+    if how is not None:
+        from eval.judges.after_run import judge_run
+
+        results = judge_run(args.out, results, tasks, how)
     from mmtune.commands.metrics_table import show_metrics
 
     show_metrics(results)
+    _tell_judged(results)
     from eval.report import write_report
 
     page = write_report(
@@ -121,6 +142,31 @@ def run(args: argparse.Namespace) -> None:
         heading=f"{_name(args.checkpoint)} on {len(tasks)} benchmark{'s' if len(tasks) > 1 else ''}",
     )
     sys.stdout.write(f"{args.out / 'metrics.json'}\nreport: {page}\n")
+
+
+def _judging(args: argparse.Namespace) -> Judging | None:
+    """The judge, looked at before the model is loaded, so that a wrong name costs nothing."""
+    if args.judge is None:
+        return None
+    from data_builders.teachers.opening import Hiring
+    from eval.judges.judging import Judging
+
+    place, model = place_of(args.judge)
+    return Judging(Hiring(place, model), prompt=args.judge_prompt, runs=args.judge_runs)
+
+
+def _tell_judged(results: Mapping[str, Any]) -> None:
+    """Who judged, and what awaits a judge."""
+    from mmtune.commands.judged_table import judged_lines, print_line
+
+    for name, task in results["tasks"].items():
+        if "judge" in task:
+            for line in judged_lines(task):
+                print_line(f"{name}: {line}")
+        elif task["needs_judge"]:
+            print_line(
+                f"{name}: answers are in {task['answers_file']}; mark them with --judge or mmtune judge"
+            )
 
 
 def _name(model: str) -> str:

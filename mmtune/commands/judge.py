@@ -99,7 +99,7 @@ def run(args: argparse.Namespace) -> None:
     if args.agree is not None:
         _agree(args)
         return
-    from eval.judges.answers import read_case
+    from eval.judges.answers import described_files, read_case
     from eval.judges.base import Beside
     from eval.judges.judgements import read_judgements
     from eval.judges.judging import Judging
@@ -134,8 +134,7 @@ def run(args: argparse.Namespace) -> None:
         return
     described = {
         "predictions": str(predictions),
-        "annotations": str(case.task.annotations),
-        "config": _plain(case.task.config),
+        **described_files(case.task),
         "missing": missing,
         **{name: str(path) for name, path in (("against", against), *vars(how.beside).items()) if path},
     }
@@ -154,10 +153,6 @@ def _config(args: argparse.Namespace, recorded: Mapping[str, Any]) -> TaskConfig
         if config.annotations is None and "config" in recorded:
             config = replace(config, annotations=recorded["config"].get("annotations"))
     return config if args.annotations is None else replace(config, annotations=str(args.annotations))
-
-
-def _plain(config: TaskConfig) -> dict[str, Any]:
-    return {name: value for name, value in vars(config).items() if value is not None}
 
 
 def _path(given: Path | None, recorded: Mapping[str, Any], name: str) -> Path | None:

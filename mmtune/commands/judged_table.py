@@ -28,6 +28,8 @@ def judged_lines(result: Mapping[str, Any]) -> list[str]:
     prompt = judge["prompt"]
     told = "mmtune's own" if prompt["from"] == "shipped" else prompt["from"]
     lines = [f"judged by {names or 'nobody'}; prompt {prompt['sha256']} ({told})"]
+    if judge["asked"]["kind"] == "rules":
+        lines.append("no model judged: rules did, and these figures are a rehearsal")
     if result["unparsed"]:
         lines.append(f"{result['unparsed']} of {result['replies']} replies could not be read")
     if result["items_without_verdict"]:

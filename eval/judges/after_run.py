@@ -1,0 +1,98 @@
+"""Judges what a run has answered, and puts the scores among the run's own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from eval.judges.agreement import VERDICTS
+from eval.judges.answers import described_files
+from eval.judges.judging import Judging
+from eval.judges.marking import Case
+from eval.judges.run import judge
+from eval.tasks import Task, TaskConfig, build_tasks
+from eval.tasks.official_files import read_rows, write_json, write_rows
+
+FOLDER = "judged"
+_TAKEN = (
+    "n",
+    "of",
+    "complete",
+    "primary",
+    "metrics",
+    "without_verdict",
+    "items_without_verdict",
+    "replies",
+    "unparsed",
+    "runs",
+    "orders",
+    "judge",
+)
+"""Parts of a judged score that go into the run's results."""
+
+
+def judge_run(
+    out: Path, results: Mapping[str, Any], configs: Sequence[TaskConfig], how: Judging
+) -> dict[str, Any]:
+    """Have the answers of a run's judged benchmarks marked, those of the blind baseline too.
+
+    ``metrics.json`` gets the scores, ``predictions.jsonl`` the verdicts, and ``judged/TASK`` and
+    ``judged/TASK.blind`` the judgements. Benchmarks that need no judge are left as they are.
+
+    Args:
+        out: the run's folder.
+        results: of ``eval.runner.run``.
+        configs: of its tasks.
+        how: who judges, and how; two answers are swapped for the model's own score only.
+
+    Returns:
+        The results with the scores in them.
+
+    Raises:
+        UserError: as ``eval.judges.run.judge``; the run's answers stay.
+    """
+    path = out / "predictions.jsonl"
+    rows = read_rows(path)
+    tasks = {name: task for name, task in build_tasks(configs).items() if task.needs_judge}
+    judged = {name: dict(part) for name, part in results["tasks"].items()}
+    for name, task in tasks.items():
+        if not any(row["task"] == name and "prediction" in row for row in rows):
+            continue
+        seen = _marked(task, path, rows, how, out / FOLDER / name, blind=False)
+        judged[name] |= {part: seen[part] for part in _TAKEN if part in seen}
+        judged[name] |= {"needs_judge": False, "by": seen["by"]}
+        unseen: Mapping[str, Any] = {"metrics": None, "by": {}}
+        if judged[name]["blind"] is not None:
+            unseen = _marked(
+                task, path, rows, replace(how, swap=False), out / FOLDER / f"{name}.blind", blind=True
+            )
+        judged[name]["blind"] = unseen["metrics"]
+        for breakdown, kinds in judged[name]["by"].items():
+            for kind, part in kinds.items():
+                part["blind"] = unseen["by"].get(breakdown, {}).get(kind, {}).get("metrics", {})
+    write_rows(path, rows)
+    found = {**results, "tasks": judged}
+    write_json(out / "metrics.json", found)
+    return found
+
+
+def _marked(
+    task: Task, path: Path, rows: list[dict[str, Any]], how: Judging, folder: Path, *, blind: bool
+) -> dict[str, Any]:
+    """The judged score of a task; its rows get counts and verdicts."""
+    own = {
+        row["id"]: row
+        for row in rows
+        if row["task"] == task.name and row["blind"] is blind and "prediction" in row
+    }
+    case = Case(task, task.load(), {name: row["prediction"] for name, row in own.items()})
+    if blind and not own:
+        return {"metrics": None, "by": {}}
+    described = {"predictions": str(path), "missing": "skip", "blind": blind, **described_files(task)}
+    result = judge(case, how, folder, described)
+    for verdict in read_rows(folder / VERDICTS):
+        told = {name: verdict[name] for name in ("counts", "verdict")}
+        own[verdict["id"]].update(told, right=task.right(verdict["counts"]))
+    return result
