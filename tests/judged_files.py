@@ -28,7 +28,14 @@ class Judged:
     @property
     def words(self) -> list[str]:
         """Of a command that judges them, up to the judge."""
-        return ["judge", self.task, "--predictions", str(self.answers), "--annotations", str(self.annotations)]
+        return [
+            "judge",
+            self.task,
+            "--predictions",
+            str(self.answers),
+            "--annotations",
+            str(self.annotations),
+        ]
 
 
 def write(task: str, folder: Path) -> Judged:
@@ -67,15 +74,14 @@ def _mmvet(folder: Path, annotations: Path, texts: list[str]) -> Path:
 def _llavabench(folder: Path, annotations: Path, texts: list[str]) -> Path:
     rows = [json.loads(line) for line in annotations.read_text().splitlines()]
     benchmark_files.rows(
-        folder / "context.jsonl", [{"id": n, "image": r["image"], "caption": "Red."} for n, r in enumerate(rows)]
+        folder / "context.jsonl",
+        [{"id": n, "image": r["image"], "caption": "Red."} for n, r in enumerate(rows)],
     )
     benchmark_files.rows(
         folder / "answers_gpt4.jsonl",
         [{"question_id": row["question_id"], "text": "The reference."} for row in rows],
     )
-    given = [
-        {"question_id": row["question_id"], "text": text} for row, text in zip(rows, texts, strict=True)
-    ]
+    given = [{"question_id": row["question_id"], "text": text} for row, text in zip(rows, texts, strict=True)]
     return benchmark_files.rows(folder / "model.jsonl", given)
 
 

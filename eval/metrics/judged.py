@@ -24,7 +24,7 @@ MMHAL_TYPES = (
 
 _NOT_HALLUCINATED = 3
 _CHECK = re.compile(r"[\W_]*(?:answer[\W_]*)?(yes|no)[\W_]*", re.IGNORECASE)
-_ENTRY = re.compile(r"\s*(?:[-*•]|\(?\d+[.):])?\s*(.*?)\s*")
+_BULLET = re.compile(r"(?:[-*•]|\(?\d+[.):])\s*")
 
 
 def parse_pair(review: str) -> tuple[float, float]:
@@ -129,8 +129,13 @@ def parse_check(reply: str) -> bool | None:
 
 def parse_checklist(reply: str) -> list[str]:
     """The questions of a written checklist, a line each, without numbers and bullets, each once."""
-    entries = (_ENTRY.fullmatch(line) for line in reply.split("\n"))
-    return list(dict.fromkeys(found[1] for found in entries if found and found[1].endswith("?")))
+    entries = (_without_bullet(line.strip()) for line in reply.split("\n"))
+    return list(dict.fromkeys(entry for entry in entries if entry.endswith("?")))
+
+
+def _without_bullet(line: str) -> str:
+    bullet = _BULLET.match(line)
+    return line[bullet.end() :] if bullet else line
 
 
 def mmvet_scores(

@@ -73,6 +73,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--judge-prompt", type=Path, metavar="FILE", help="in the place of the prompt that ships"
     )
     parser.add_argument("--judge-runs", type=int, metavar="N", help="ask the judge this often (default 1)")
+    parser.add_argument(
+        "--judge-key-variable",
+        metavar="NAME",
+        default="OPENAI_API_KEY",
+        help="environment variable of the judge's key (default OPENAI_API_KEY)",
+    )
     parser.add_argument("--device", help="cpu, cuda, cuda:1 … (default: the GPU where there is one)")
     parser.add_argument("--list", action="store_true", help="list the benchmarks, and stop")
     parser.add_argument(
@@ -152,7 +158,11 @@ def _judging(args: argparse.Namespace) -> Judging | None:
     from eval.judges.judging import Judging
 
     place, model = place_of(args.judge)
-    return Judging(Hiring(place, model), prompt=args.judge_prompt, runs=args.judge_runs)
+    return Judging(
+        Hiring(place, model, key_variable=args.judge_key_variable),
+        prompt=args.judge_prompt,
+        runs=args.judge_runs,
+    )
 
 
 def _tell_judged(results: Mapping[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -15,6 +16,8 @@ import pytest
 
 from data_builders.teachers.base import Request, Settings
 from data_builders.teachers.cache import Cached, ReplyStore
+from tests import judged_files
+from tests.commands import run
 from tests.tiny_models import tiny_qwen2
 from tests.unit.data_builders.teachers.asking import ask, client, failures, replies, request
 
@@ -105,3 +108,15 @@ def test_a_model_that_the_server_has_not(served: tuple[str, Path]) -> None:
     answer = failures(ask(client(served[0], model="nobody/nothing"), [short("a")]))["a"]
     assert (answer.kind, answer.attempts) == ("request", 1)
     assert "nobody/nothing" in answer.reason
+
+
+def test_a_real_server_is_a_judge_whose_prose_is_counted(served: tuple[str, Path], tmp_path: Path) -> None:
+    """A random model marks nothing: every reply is kept, unparsed, and replays to the same figures."""
+    url, model = served
+    case = judged_files.write("mmhal", tmp_path / "files")
+    words = [*case.words, "--judge", f"openai:{url}#{model}", "--out", str(tmp_path / "out"), "--json"]
+    result = json.loads(run([*words, "--max-tokens", "4", "--concurrency", "2"], tmp_path))
+    assert (result["n"], result["of"], result["unparsed"]) == (24, 24, 24)
+    assert result["metrics"]["rating"]["value"] == 0.0 and sum(result["judge"]["models"].values()) == 24
+    again = json.loads(run(["judge", "--replay", "out", "--out", "again", "--json"], tmp_path))
+    assert again == result
