@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from eval.metrics.agreement import kappa
+import numpy as np
+
+from eval.metrics.agreement import disagreements
 from eval.metrics.intervals import Array, Totals, bootstrap, ratio
 from eval.scoring import Sampling
 from eval.tasks.official_files import fields, read_rows
@@ -97,10 +99,10 @@ def _estimates(
 
     def statistic(totals: Totals) -> dict[str, Array]:
         by_cell = {(i, j): totals[f"{i},{j}"] for i, j in kinds}
-        total = sum(by_cell.values())
-        same = sum(value for (i, j), value in by_cell.items() if i == j) + 0 * total
-        found = {"exact": ratio(same, total), "kappa": kappa(by_cell)}  # type: ignore[arg-type]
-        return found | ({"weighted_kappa": kappa(by_cell, numbers)} if numbers else {})
+        total = np.sum(list(by_cell.values()), axis=0)
+        same = np.sum([value * (i == j) for (i, j), value in by_cell.items()], axis=0)
+        found = {"exact": ratio(same, total), "kappa": _kappa(by_cell)}
+        return found | ({"weighted_kappa": _kappa(by_cell, numbers)} if numbers else {})
 
     found = bootstrap(
         counts,
@@ -112,6 +114,12 @@ def _estimates(
         {"kappa", "weighted_kappa"},
     )
     return {name: asdict(estimate) for name, estimate in found.items()}
+
+
+def _kappa(cells: Mapping[tuple[int, int], Array], numbers: Sequence[float] | None = None) -> Array:
+    """(resamples,), NaN where it is undefined."""
+    observed, expected = disagreements(cells, numbers)
+    return 1.0 - ratio(np.asarray(observed), np.asarray(expected))
 
 
 def _labels(pairs: Sequence[tuple[Hashable, Hashable]]) -> list[Hashable]:

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
 
-import numpy as np
-
-from eval.metrics.intervals import Array, ratio
-
-Cells = Mapping[tuple[int, int], Array]
-"""How often the first judge gave label i where the second gave j; each (resamples,)."""
+Number = Any
+"""A float, or an array of them."""
 
 
 def exact_agreement(first: Sequence[Hashable], second: Sequence[Hashable]) -> float | None:
@@ -44,32 +41,34 @@ def cohens_kappa(
     labels = list(dict.fromkeys([*first, *second]))
     place = {label: number for number, label in enumerate(labels)}
     counted = Counter((place[a], place[b]) for a, b in zip(first, second, strict=True))
-    cells = {pair: np.array([float(number)]) for pair, number in counted.items()}
-    value = float(kappa(cells, labels if quadratic else None)[0]) if cells else float("nan")  # type: ignore[arg-type]
-    return None if np.isnan(value) else value
+    cells = {pair: float(number) for pair, number in counted.items()}
+    observed, expected = disagreements(cells, labels if quadratic else None)  # type: ignore[arg-type]
+    return 1 - observed / expected if expected else None
 
 
-def kappa(cells: Cells, values: Sequence[float] | None = None) -> Array:
-    """Cohen's kappa from counted pairs of labels, NaN where it is undefined.
+def disagreements(
+    cells: Mapping[tuple[int, int], Number], values: Sequence[float] | None = None
+) -> tuple[Number, Number]:
+    """Weighted disagreement, and what chance would give; kappa is 1 less the first over the second.
 
     Args:
-        cells: counts of pairs; pairs that are not in it have none.
+        cells: how often the first judge gave label i where the second gave j, as floats or as arrays of them;
+            pairs that are not in it do not occur.
         values: the labels' numbers, for quadratic weights; None weighs every disagreement alike.
 
     Returns:
-        (resamples,).
+        Both times the number of items squared; the second is 0 where kappa is undefined.
     """
-    total = sum(cells.values(), np.zeros(1))
-    rows: dict[int, Array] = {}
-    columns: dict[int, Array] = {}
+    rows: dict[int, Number] = {}
+    columns: dict[int, Number] = {}
     for (i, j), number in cells.items():
-        rows[i] = rows.get(i, np.zeros(1)) + number
-        columns[j] = columns.get(j, np.zeros(1)) + number
+        rows[i] = rows[i] + number if i in rows else number
+        columns[j] = columns[j] + number if j in columns else number
 
     def weight(i: int, j: int) -> float:
         return float(i != j) if values is None else float(values[i] - values[j]) ** 2
 
-    seen = sum((weight(i, j) * number for (i, j), number in cells.items()), np.zeros(1))
-    chance = sum((weight(i, j) * rows[i] * columns[j] for i in rows for j in columns), np.zeros(1))
-    share: Array = 1.0 - ratio(np.asarray(seen * total), np.asarray(chance))
-    return share
+    # Sums that begin with 0 keep the type of what is added to them.
+    observed = sum(weight(i, j) * number for (i, j), number in cells.items()) * sum(cells.values())
+    expected = sum(weight(i, j) * rows[i] * columns[j] for i in rows for j in columns)
+    return observed, expected
