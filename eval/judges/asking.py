@@ -37,7 +37,7 @@ class Protocol:
     """Whether a reply can be read; another is kept too, and asked for again where there are attempts left."""
     runs: int = 1
     attempts: int = 1
-    pictures: Mapping[str, Picture] = field(default_factory=dict)
+    pictures: Mapping[str, tuple[Picture, ...]] = field(default_factory=dict)
     """By item, where the judge sees the images."""
 
     def request(self, question: Question, run: int, attempt: int) -> Request:
@@ -47,8 +47,7 @@ class Protocol:
             temperature=min(_HOTTEST, self.settings.temperature + WARMER * (attempt - 1)),
             seed=self.settings.seed + run,
         )
-        picture = self.pictures.get(question.item)
-        messages = self.prompt.messages(question.facts, (picture,) if picture else ())
+        messages = self.prompt.messages(question.facts, self.pictures.get(question.item, ()))
         return Request("", messages, settings, kind=self.kind, facts=question.facts, as_it_is=True)
 
 

@@ -44,6 +44,10 @@ class Benchmark(Marking):
                 f"{task.config.task} needs no judge: its score comes from the answers",
                 fix=f"use `mmtune score`, or --mode checklist or pairwise; judged are {', '.join(RUBRICS)}",
             )
+        if case.missing_is_wrong:  # where nothing counts as wrong, that is said before a judge is paid
+            for item in case.items:
+                if item.id not in case.answers:
+                    task.unanswered(item)
         self.case, self.task = case, task
         self.rubric = RUBRICS.find(task.config.task)(task, case.answered(), beside)
         self.parts = (OFFICIAL, SWAPPED) if self.rubric.swaps and swap else (OFFICIAL,)

@@ -7,7 +7,7 @@ from typing import Any
 
 from eval.judges.asking import Place
 from eval.judges.base import Question
-from eval.judges.marking import Case, Marked, Marking, mean_counts
+from eval.judges.marking import Case, Marked, Marking, instruction, mean_counts
 from eval.metrics.instruction_following import followed
 from eval.metrics.intervals import Array, Totals, ratio
 from eval.metrics.judged import parse_check
@@ -51,7 +51,7 @@ class Checklist(Marking):
             for number, check in enumerate(self.checklists[item.id]):
                 if isinstance(check, str):
                     facts = {
-                        "question": item.question,
+                        "question": instruction(item),
                         "truth": self.case.task.truth_text(item),
                         "answer": answer,
                         "check": check,

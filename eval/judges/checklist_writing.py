@@ -13,7 +13,7 @@ from eval.judges.base import Question
 from eval.judges.checklist import Check, Checklists
 from eval.judges.judgements import write_judgements
 from eval.judges.judging import Judging, hiring_for, protocol_of, rules_of
-from eval.judges.marking import Case, Marked, Marking
+from eval.judges.marking import Case, Marked, Marking, instruction
 from eval.judges.prompts import prompt_of
 from eval.metrics.instruction_following import CHECKS
 from eval.metrics.judged import parse_checklist
@@ -46,7 +46,7 @@ class ChecklistWriting(Marking):
         self._items = [item for item in case.answered() if item.id not in known]
 
     def questions(self) -> list[Question]:
-        return [Question(item.id, "write", {"question": item.question}, "") for item in self._items]
+        return [Question(item.id, "write", {"question": instruction(item)}, "") for item in self._items]
 
     def readable(self, reply: str) -> bool:
         return bool(parse_checklist(reply))

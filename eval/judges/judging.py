@@ -63,8 +63,18 @@ class Judging:
 
 
 def marking_of(case: Case, how: Judging, checklists: Checklists) -> Marking:
-    """The way of marking that was asked for."""
+    """The way of marking that was asked for.
+
+    Raises:
+        UserError: if the case cannot be marked so.
+    """
     swap = how.swap is not False
+    if how.mode != "benchmark" and case.missing_is_wrong:
+        raise UserError(
+            f"In the mode {how.mode} a missing answer is not a wrong one",
+            "--missing",
+            "leave them out with --missing skip",
+        )
     if how.mode == "pairwise":
         return Pairwise(case, swap)
     if how.mode == "checklist":
@@ -94,9 +104,8 @@ def protocol_with(
 ) -> Protocol:
     """How a judge is asked, from settings in full."""
     pictures = {
-        item.id: Picture(case.task.images, ImageRef(item.image))
+        item.id: tuple(Picture(case.task.images, ImageRef(image)) for image in item.images)
         for item in (case.items if show_images else ())
-        if item.image
     }
     return Protocol(marking.name, prompt, settings, marking.readable, runs, attempts, pictures)
 

@@ -84,6 +84,12 @@ class Marking(ABC):
         """
 
 
+def instruction(item: Item) -> str:
+    """What a response answers: the question, behind the earlier turns where there are any."""
+    turns = [f"User: {said}\nAssistant: {answered}" for said, answered in item.history]
+    return "\n".join([*turns, f"User: {item.question}"]) if turns else item.question
+
+
 def mean_counts(each: Sequence[Mapping[str, float]]) -> dict[str, float]:
     """Counts of one item, averaged over runs."""
     names = dict.fromkeys(name for counts in each for name in counts)

@@ -7,7 +7,7 @@ from typing import Any
 
 from eval.judges.asking import Place
 from eval.judges.base import OFFICIAL, SWAPPED, Question
-from eval.judges.marking import Case, Marked, Marking, mean_counts
+from eval.judges.marking import Case, Marked, Marking, instruction, mean_counts
 from eval.metrics.intervals import Array, Totals, ratio
 from eval.metrics.judged import parse_choice
 from eval.scoring import Sampling, Scored, breakdowns, score_table
@@ -55,7 +55,7 @@ class Pairwise(Marking):
             for part in self.parts:
                 first, second = (ours, theirs) if part == OFFICIAL else (theirs, ours)
                 facts = {
-                    "question": item.question,
+                    "question": instruction(item),
                     "truth": self.case.task.truth_text(item),
                     "first": first,
                     "second": second,

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from data_builders.teachers.opening import hired
+from data_builders.teachers.opening import BATCHES, hired
 from eval.judges.agreement import VERDICTS
 from eval.judges.asking import Interview, Protocol, interview
 from eval.judges.checklist import Checklists
@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 
 RESULT = "judged.json"
 _LOGGED = 3
+_SEND = "send the files in {0}/requests, put what comes back into {0}/results, and run the same command again"
 
 
 def judge(case: Case, how: Judging, out: Path, described: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -93,5 +94,6 @@ def _finish(
         raise found.stopped
     if not marked.items:
         reason = next(iter(result["without_verdict"].values()), "nothing was asked").rstrip(".")
-        raise UserError(f"None of the {len(case.items)} items got a verdict: {reason}", str(out / NAME))
+        fix = _SEND.format(out / BATCHES) if reason.startswith("waiting") else None
+        raise UserError(f"None of the {len(case.items)} items got a verdict: {reason}", str(out / NAME), fix)
     return result

@@ -286,6 +286,14 @@ def test_files_that_do_not_belong_together(tmp_path, capsys):
     assert "give --context FILE" in fails(
         capsys, [*bench.words, "--judge", "rules", "--out", str(tmp_path / "o")]
     )
+    given = [json.loads(line) for line in bench.answers.read_text().splitlines()]
+    bench.answers.write_text("".join(json.dumps(row) + "\n" for row in given[1:]))
+    (tmp_path / "llava" / "context.jsonl").write_text("")
+    words = [*bench.words, "--judge", "openai:http://127.0.0.1:1/v1#m", "--out", str(tmp_path / "o")]
+    assert "cannot count as a wrong one" in fails(capsys, [*words, "--missing", "wrong"])
+    assert "is not a wrong one" in fails(
+        capsys, [*words, "--missing", "wrong", "--mode", "pairwise", "--against", str(bench.answers)]
+    )
     words = ["judge", "pope", "--predictions", "x", "--judge", "rules", "--out", "o", "--annotations", "y"]
     assert cli.main(words) == 2
 
@@ -311,9 +319,9 @@ def test_an_evaluation_is_judged_in_one_command(tmp_path):
         words = ["eval", f"openai:{server.url}#model", "--task", task, "--out", str(tmp_path / "out")]
         told = run(words, tmp_path)
         before = json.loads((tmp_path / "out" / "metrics.json").read_text())["tasks"]["mmvet"]
-        assert (before["n"], before["awaits_judge"], before["metrics"]) == (0, True, {})
+        assert (before["n"], before["needs_judge"], before["metrics"]) == (24, True, {})
         assert "mark them with --judge or mmtune judge" in told
-        assert "await a judge" in (tmp_path / "out" / "report.html").read_text()
+        assert "they await a judge" in (tmp_path / "out" / "report.html").read_text()
         answered = len(server.bodies)
         told = run([*words, "--judge", f"openai:{server.url}#judge"], tmp_path)
         # The answers are known; each distinct one is judged once, the blind ones in a folder of their own.
@@ -321,7 +329,7 @@ def test_an_evaluation_is_judged_in_one_command(tmp_path):
     after = json.loads((tmp_path / "out" / "metrics.json").read_text())["tasks"]["mmvet"]
     predictions = rows(tmp_path / "out" / "predictions.jsonl")
     right = [row for row in predictions if not row["blind"] and row["prediction"] == "It is red."]
-    assert (after["n"], after["awaits_judge"], after["judge"]["models"]) == (24, False, {"m-1": 24})
+    assert (after["n"], after["needs_judge"], after["judge"]["models"]) == (24, False, {"m-1": 24})
     assert after["metrics"]["total"]["value"] == pytest.approx(len(right) / 24)
     assert after["blind"]["total"]["n"] == 24
     assert after["by"]["capabilities"]["rec"]["blind"]["total"]["n"] == 12
@@ -333,3 +341,39 @@ def test_an_evaluation_is_judged_in_one_command(tmp_path):
         tmp_path,
     )
     assert json.loads(alone)["metrics"] == after["metrics"]
+
+
+def test_a_judge_that_sees_is_shown_the_images(tmp_path):
+    from PIL import Image
+
+    case = judged_files.write("mmvet", tmp_path / "files")
+    for number in range(24):
+        Image.new("RGB", (8, 8), (number * 9, 0, 0)).save(tmp_path / "files" / f"v1_{number}.jpg")
+    with serve(Server(write=lambda body: "1.0")) as server:
+        judge(server, case, tmp_path / "out", "--show-images")
+        assert len({body["messages"][-1]["content"][0]["image_url"]["url"] for body in server.bodies}) == 24
+        (tmp_path / "files" / "v1_4.jpg").unlink()
+        Image.new("RGB", (8, 8), (0, 99, 0)).save(tmp_path / "files" / "v1_5.jpg")
+        again = judge(server, case, tmp_path / "out", "--show-images")
+        assert len(server.bodies) == 25  # another image is another question
+    assert (again["n"], again["of"]) == (23, 24)
+    assert again["without_verdict"]["v1_4"].startswith("picture:")
+
+
+def test_batch_files_are_a_judge_that_answers_later(tmp_path, capsys):
+    case = judged_files.write("mmhal", tmp_path / "files")
+    words = [*case.words, "--judge", "batch#m", "--out", str(tmp_path / "out")]
+    error = fails(capsys, words)
+    assert "None of the 24 items got a verdict: waiting" in error and "batches/requests" in error
+    (sent,) = (tmp_path / "out" / "batches" / "requests").iterdir()
+    results = []
+    for line in rows(sent):
+        message = {"role": "assistant", "content": said_by_the_judge(line["body"])}
+        body = {"model": "m-batch", "choices": [{"message": message, "finish_reason": "stop"}]}
+        results.append({"custom_id": line["custom_id"], "response": {"status_code": 200, "body": body}})
+    (tmp_path / "out" / "batches" / "results").mkdir(exist_ok=True)
+    text = "".join(json.dumps(row) + "\n" for row in results)
+    (tmp_path / "out" / "batches" / "results" / "came.jsonl").write_text(text)
+    result = json.loads(run([*words, "--json"], tmp_path))
+    assert (result["n"], result["judge"]["models"]) == (24, {"m-batch": 24})
+    assert result["metrics"]["rating"]["value"] == pytest.approx(EXPECTED["mmhal"][1])

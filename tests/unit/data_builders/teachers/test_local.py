@@ -77,3 +77,13 @@ def test_the_identity_follows_the_weights(teacher: LocalModel, checkpoint: Path,
     assert teacher.identity["model"].startswith("checkpoint-")
     with pytest.raises(UserError):
         LocalModel.from_checkpoint(tmp_path / "none", device="cpu")
+
+
+def test_a_cut_answer_is_taken_where_answers_are_taken_as_they_are(teacher: LocalModel) -> None:
+    settings = Settings(max_tokens=1)
+    names = [str(number) for number in range(12)]
+    strict = ask(teacher, [request(name, settings=settings) for name in names])
+    taken = ask(teacher, [request(name, settings=settings, as_it_is=True) for name in names])
+    cut = [name for name, failure in failures(strict).items() if failure.kind == "cut"]
+    assert cut and len(replies(taken)) == len(names)
+    assert all(replies(taken)[name].cut for name in cut)
