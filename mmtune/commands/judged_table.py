@@ -22,9 +22,8 @@ def show_judged(result: Mapping[str, Any]) -> None:
 def judged_lines(result: Mapping[str, Any]) -> list[str]:
     """What stands under the table of a judged score."""
     judge = result["judge"]
-    names = ", ".join(
-        f"{name or 'a model that the server does not name'} ({n})" for name, n in judge["models"].items()
-    )
+    asked = judge["asked"]["model"]
+    names = ", ".join(f"{name or asked} ({n})" for name, n in judge["models"].items())
     prompt = judge["prompt"]
     told = "mmtune's own" if prompt["from"] == "shipped" else prompt["from"]
     lines = [f"judged by {names or 'nobody'}; prompt {prompt['sha256']} ({told})"]

@@ -335,6 +335,8 @@ def test_an_evaluation_is_judged_in_one_command(tmp_path):
     assert after["by"]["capabilities"]["rec"]["blind"]["total"]["n"] == 12
     assert all(row["right"] is (row["prediction"] == "It is red.") for row in predictions)
     assert "judged by m-1 (24)" in told
+    named = f"(m-1; prompt {after['judge']['prompt']['sha256']})"
+    assert after["title"].endswith(named) and named in (tmp_path / "out" / "report.html").read_text()
     alone = run(
         ["judge", "mmvet", "--predictions", "out/predictions.jsonl", "--annotations", str(case.annotations)]
         + ["--replay", "out/judged/mmvet", "--out", "again", "--json"],
