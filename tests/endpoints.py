@@ -102,6 +102,7 @@ MOODS: dict[str, Callable[[str, dict[str, Any]], Response]] = {
     "html": lambda text, body: _raw(b"<html>Bad gateway</html>", "text/html"),
     "json as text": lambda text, body: _raw(json.dumps(completion(text)).encode(), "text/plain"),
     "other": lambda text, body: JSONResponse({"answer": text}),
+    "half a character": lambda text, body: _raw(json.dumps(completion(text + "\ud83d")).encode()),
     "null": lambda text, body: JSONResponse(None),
     "no choices": lambda text, body: JSONResponse({"choices": []}),
     "empty": lambda text, body: JSONResponse(completion("")),

@@ -11,6 +11,7 @@ from typing import Any
 from data_builders.teachers.base import Answer, Failure, Reply, Request, Settings, Teacher, Usage, fingerprint
 from data_builders.teachers.ledger import estimate
 from data_builders.teachers.pictures import Picture
+from data_builders.teachers.wire import writable
 from eval.judges.base import Question
 from eval.judges.judgements import Judgement, sha
 from eval.judges.prompts import Prompt
@@ -20,6 +21,7 @@ from mmtune.progress import Progress
 WARMER = 0.5
 """What a further attempt adds to the temperature, as MM-Vet's evaluator does."""
 _HOTTEST = 2.0
+_HALF = "half a character stands in the answer, which cannot be sent"
 
 Place = tuple[str, str, int]
 """Item, part and run."""
@@ -150,6 +152,9 @@ async def _collect(
                 keys[request.id] = fingerprint(request, teacher.identity)
             except UserError as error:  # an image that cannot be read
                 take(number, Failure(request.id, "picture", str(error).rstrip(".")), "")
+                continue
+            if not all(writable(message.text) for message in request.messages):
+                take(number, Failure(request.id, "request", _HALF), keys[request.id])
                 continue
             yield request
 

@@ -67,7 +67,7 @@ class Judgement:
 
 def sha(text: str) -> str:
     """Sixteen hexadecimal digits of a text."""
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def write_judgements(path: Path, header: Mapping[str, Any], judgements: Sequence[Judgement]) -> None:

@@ -44,6 +44,8 @@ class Judging:
     """Whether two answers are compared in both orders; by default they are."""
     max_tokens: int | None = None
     """Longest reply; the rubric's own by default."""
+    temperature: float | None = None
+    """Of a replay: the one that must have been used; a judge who is hired has his own."""
     checklists: Path | None = None
     """For the mode ``checklist``; without it the judge writes them."""
     show_images: bool = False

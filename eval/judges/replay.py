@@ -32,8 +32,11 @@ def replayed(
     for name, value in (("runs", how.runs), ("swap", how.swap)):
         if value is not None:
             same(header, name, value, path)
-    if how.max_tokens is not None and how.max_tokens != header["settings"]["max_tokens"]:
-        same(header["settings"], "max_tokens", how.max_tokens, path)
+    if how.show_images:
+        same(header, "show_images", True, path)
+    for name, setting in (("max_tokens", how.max_tokens), ("temperature", how.temperature)):
+        if setting is not None:
+            same(header["settings"], name, setting, path)
     how = replace(how, swap=header["swap"], show_images=header["show_images"])
     checklists: Checklists = header.get("checklists", {})
     if how.checklists is not None and read_checklists(how.checklists) != checklists:

@@ -118,6 +118,7 @@ def run(args: argparse.Namespace) -> None:
         runs=args.runs,
         swap=False if args.no_swap else None,
         max_tokens=args.max_tokens,
+        temperature=args.temperature,
         checklists=args.checklists,
         show_images=args.show_images,
         beside=Beside(_path(args.context, recorded, "context"), _path(args.reference, recorded, "reference")),

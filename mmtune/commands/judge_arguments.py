@@ -29,7 +29,7 @@ def take_judge(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--show-images", action="store_true", help="let the judge see the images (images=FOLDER)"
     )
-    group.add_argument("--temperature", type=float, default=0.0, help="of the replies (default 0)")
+    group.add_argument("--temperature", type=float, help="of the replies (default 0)")
     group.add_argument("--max-tokens", type=int, help="of a reply (default: what the benchmark's form needs)")
     group.add_argument("--concurrency", type=int, default=16, help="requests under way at once (default 16)")
     group.add_argument("--requests-per-minute", type=int, help="at most (default: no limit)")
@@ -69,7 +69,7 @@ def hiring_of(args: argparse.Namespace) -> Hiring | None:
     return Hiring(
         place,
         model,
-        temperature=args.temperature,
+        temperature=args.temperature or 0.0,
         concurrency=args.concurrency,
         requests_per_minute=args.requests_per_minute,
         tokens_per_minute=args.tokens_per_minute,

@@ -234,6 +234,9 @@ def test_what_changed_since_the_judgements_is_refused_without_a_judge_and_asked_
         error = fails(capsys, [*replay, "--prompt", str(prompt)])
         assert "were made with the prompt" in error
         assert "made with runs 1, not 2" in fails(capsys, [*replay, "--runs", "2"])
+        for option, name in (("--temperature", "temperature 0.0"), ("--max-tokens", "max_tokens 16")):
+            assert f"made with {name}, not" in fails(capsys, [*replay, option, "1"])
+        assert "made with show_images False" in fails(capsys, [*replay, "--show-images"])
         other = judge(server, case, tmp_path / "out", "--prompt", str(prompt))
         assert len(server.bodies) == 25 + 24
         assert other["judge"]["prompt"]["sha256"] != first["judge"]["prompt"]["sha256"]
@@ -379,3 +382,21 @@ def test_batch_files_are_a_judge_that_answers_later(tmp_path, capsys):
     result = json.loads(run([*words, "--json"], tmp_path))
     assert (result["n"], result["judge"]["models"]) == (24, {"m-batch": 24})
     assert result["metrics"]["rating"]["value"] == pytest.approx(EXPECTED["mmhal"][1])
+
+
+def test_half_characters_cost_an_item_its_verdict_and_nothing_else(tmp_path, monkeypatch):
+    """JSON may hold one half of a surrogate pair, which no file and no request can."""
+    monkeypatch.setattr("data_builders.teachers.openai_compatible.Backoff", _Impatient)
+    case = judged_files.write("mmvet", tmp_path / "files")
+    case.answers.write_text(json.dumps(json.loads(case.answers.read_text()) | {"v1_2": "red \ud83d"}))
+
+    def mood(number, body):
+        return "half a character" if "Number 7." in body["messages"][-1]["content"] else "good"
+
+    with serve(Server(write=said_by_the_judge, mood=mood)) as server:
+        result = judge(server, case, tmp_path / "out")
+    assert (result["n"], list(result["without_verdict"])) == (22, ["v1_2", "v1_7"])
+    assert "half a character" in result["without_verdict"]["v1_2"]
+    assert result["without_verdict"]["v1_7"] == "garbage: the answer holds half a character"
+    again = json.loads(run(["judge", "--replay", "out", "--out", "again", "--json"], tmp_path))
+    assert again == result
