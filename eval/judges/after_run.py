@@ -62,7 +62,7 @@ def judge_run(
             continue
         seen = _marked(task, path, rows, how, out / FOLDER / name, blind=False)
         judged[name] |= {part: seen[part] for part in _TAKEN if part in seen}
-        judged[name] |= {"needs_judge": False, "by": seen["by"], "title": _title(seen)}
+        judged[name] |= {"needs_judge": False, "by": seen["by"], "judged_by": _by(seen)}
         unseen: Mapping[str, Any] = {"metrics": None, "by": {}}
         if judged[name]["blind"] is not None:
             unseen = _marked(
@@ -78,11 +78,11 @@ def judge_run(
     return found
 
 
-def _title(judged: Mapping[str, Any]) -> str:
-    """The benchmark's, with what its score cannot be compared without."""
+def _by(judged: Mapping[str, Any]) -> str:
+    """What a judged score cannot be compared without."""
     judge = judged["judge"]
     names = ", ".join(name or judge["asked"]["model"] for name in judge["models"])
-    return f"{judged['title']} ({names}; prompt {judge['prompt']['sha256']})"
+    return f"{names}, prompt {judge['prompt']['sha256']}"
 
 
 def _marked(

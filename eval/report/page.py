@@ -163,7 +163,14 @@ def _task(name: str, task: Mapping[str, Any]) -> dict[str, Any]:
         for metric, value in task["metrics"].items()
     ]
     lines.sort(key=lambda line: not line.primary)
-    return {"name": title(name), "title": task["title"], "n": task["n"], "of": task["of"], "lines": lines}
+    told = {key: task.get(key) for key in ("needs_judge", "judged_by")}
+    return {
+        "name": title(name),
+        "title": task["title"],
+        "n": task["n"],
+        "of": task["of"],
+        "lines": lines,
+    } | told
 
 
 def _tiles(results: Mapping[str, Any]) -> list[Line]:
@@ -220,8 +227,6 @@ def _gaps(results: Mapping[str, Any]) -> list[str]:
     """A sentence for each task that is scored over fewer items than its files have."""
     sentences = []
     for name, task in results["tasks"].items():
-        if task.get("needs_judge"):
-            sentences.append(f"{title(name)} has answers and no score: they await a judge (mmtune judge)")
         if task["n"] < task["of"]:
             sentence = f"{title(name)} is scored over {task['n']} of {task['of']} items"
             reasons = []

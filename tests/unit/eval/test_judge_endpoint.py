@@ -324,7 +324,7 @@ def test_an_evaluation_is_judged_in_one_command(tmp_path):
         before = json.loads((tmp_path / "out" / "metrics.json").read_text())["tasks"]["mmvet"]
         assert (before["n"], before["needs_judge"], before["metrics"]) == (24, True, {})
         assert "mark them with --judge or mmtune judge" in told
-        assert "they await a judge" in (tmp_path / "out" / "report.html").read_text()
+        assert "its answers await a judge" in (tmp_path / "out" / "report.html").read_text()
         answered = len(server.bodies)
         told = run([*words, "--judge", f"openai:{server.url}#judge"], tmp_path)
         # The answers are known; each distinct one is judged once, the blind ones in a folder of their own.
@@ -338,8 +338,8 @@ def test_an_evaluation_is_judged_in_one_command(tmp_path):
     assert after["by"]["capabilities"]["rec"]["blind"]["total"]["n"] == 12
     assert all(row["right"] is (row["prediction"] == "It is red.") for row in predictions)
     assert "judged by m-1 (24)" in told
-    named = f"(m-1; prompt {after['judge']['prompt']['sha256']})"
-    assert after["title"].endswith(named) and named in (tmp_path / "out" / "report.html").read_text()
+    assert after["judged_by"] == f"m-1, prompt {after['judge']['prompt']['sha256']}"
+    assert f"judged by {after['judged_by']}" in (tmp_path / "out" / "report.html").read_text()
     alone = run(
         ["judge", "mmvet", "--predictions", "out/predictions.jsonl", "--annotations", str(case.annotations)]
         + ["--replay", "out/judged/mmvet", "--out", "again", "--json"],
@@ -398,5 +398,24 @@ def test_half_characters_cost_an_item_its_verdict_and_nothing_else(tmp_path, mon
     assert (result["n"], list(result["without_verdict"])) == (22, ["v1_2", "v1_7"])
     assert "half a character" in result["without_verdict"]["v1_2"]
     assert result["without_verdict"]["v1_7"] == "garbage: the answer holds half a character"
+    again = json.loads(run(["judge", "--replay", "out", "--out", "again", "--json"], tmp_path))
+    assert again == result
+
+
+def test_an_item_is_scored_over_all_runs_or_not_at_all(tmp_path):
+    case = judged_files.write("llavabench", tmp_path / "files")
+
+    def mood(number, body):
+        first_place = body["messages"][-1]["content"].split("[Answer 2]")[0]
+        swapped, second_run = "Number" in first_place, body.get("seed") == 1
+        text = body["messages"][-1]["content"]
+        lost = ("Number 4." in text and second_run and not swapped) or ("Number 6." in text and swapped)
+        return 400 if lost else "good"
+
+    with serve(Server(write=said_by_the_judge, mood=mood)) as server:
+        result = judge(server, case, tmp_path / "out", "--runs", "2")
+    assert (result["n"], result["of"], result["runs"]["n"]) == (23, 24, 2)
+    assert list(result["without_verdict"]) == ["4"] and "status 400" in result["without_verdict"]["4"]
+    assert result["orders"]["n"] == 22  # one more has no reply in the other order
     again = json.loads(run(["judge", "--replay", "out", "--out", "again", "--json"], tmp_path))
     assert again == result
