@@ -102,7 +102,6 @@ MOODS: dict[str, Callable[[str, dict[str, Any]], Response]] = {
     "html": lambda text, body: _raw(b"<html>Bad gateway</html>", "text/html"),
     "json as text": lambda text, body: _raw(json.dumps(completion(text)).encode(), "text/plain"),
     "other": lambda text, body: JSONResponse({"answer": text}),
-    "half a character": lambda text, body: _raw(json.dumps(completion(text + "\ud83d")).encode()),
     "null": lambda text, body: JSONResponse(None),
     "no choices": lambda text, body: JSONResponse({"choices": []}),
     "empty": lambda text, body: JSONResponse(completion("")),
@@ -118,6 +117,13 @@ MOODS: dict[str, Callable[[str, dict[str, Any]], Response]] = {
     ),
     "quota": lambda text, body: JSONResponse(
         {"error": {"code": "insufficient_quota", "message": "pay"}}, 429
+    ),
+    "newer limit": lambda text, body: (
+        JSONResponse(
+            {"error": {"message": "'max_tokens' is not supported: use 'max_completion_tokens'"}}, 400
+        )
+        if "max_tokens" in body
+        else JSONResponse(completion(text))
     ),
     "no schema": lambda text, body: (
         JSONResponse({"detail": "Unsupported fields in the request: {'response_format'}"}, 422)

@@ -100,6 +100,7 @@ class OpenAICompatible:
         self.backoff = Backoff(endpoint.attempts, endpoint.backoff_s)
         self._key = Key(endpoint.key_variable)
         self._structured = endpoint.structured != "off"
+        self._limit_field = endpoint.limit_field
         self._refuses = False  # whatever it is asked, so that nothing that is under way is billed
 
     @property
@@ -168,7 +169,7 @@ class OpenAICompatible:
                 request,
                 self.endpoint.model,
                 structured=structured,
-                limit_field=self.endpoint.limit_field,
+                limit_field=self._limit_field,
             )
         except UserError as error:
             raise AttemptError("picture", str(error), again=False) from error
@@ -188,7 +189,8 @@ class OpenAICompatible:
         except AttemptError as trouble:
             if trouble.kind == "garbage":
                 self.ledger.charge(worst)
-            if trouble.kind == "request" and structured and self._has_no_schemas(trouble.reason):
+            schemas = structured and trouble.kind == "request" and self._has_no_schemas(trouble.reason)
+            if schemas or (trouble.kind == "request" and self._names_the_limit(trouble.reason, asked)):
                 return await self._attempt(client, request, worst)
             raise
         try:
@@ -275,6 +277,13 @@ class OpenAICompatible:
         if self._structured:
             log.warning("the endpoint holds no model to a JSON schema; answers are only checked")
         self._structured = False
+        return True
+
+    def _names_the_limit(self, reason: str, asked: Mapping[str, Any]) -> bool:
+        """Whether a refusal was of the length limit's older name; the newer one is sent from here on."""
+        if "max_tokens" not in asked or "max_completion_tokens" not in reason:
+            return False
+        self._limit_field = "max_completion_tokens"
         return True
 
     def _is_down(self, trouble: AttemptError) -> NoReturn:

@@ -112,8 +112,6 @@ def reply_of(answer: Any, request: Request) -> Reply:
         raise AttemptError("refused", f"the teacher refused: {reason}", again=False, usage=usage)
     if text is None:
         raise AttemptError("garbage", "the chat completion has no text", again=True, usage=usage)
-    if not writable(text):
-        raise AttemptError("garbage", "the answer holds half a character", again=True, usage=usage)
     try:
         check_text(request, text)
     except UnusableError as error:
@@ -121,15 +119,6 @@ def reply_of(answer: Any, request: Request) -> Reply:
     model = answer.get("model")
     name = writable(model) if isinstance(model, str) else ""
     return Reply(request.id, text, usage or Usage(), name, cut=finish == "length")
-
-
-def writable(text: str) -> bool:
-    """Whether a text can be written as UTF-8: JSON may hold one half of a surrogate pair, which cannot."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def error_of(answer: Any) -> tuple[str, str]:

@@ -11,7 +11,6 @@ from typing import Any
 from data_builders.teachers.base import Answer, Failure, Reply, Request, Settings, Teacher, Usage, fingerprint
 from data_builders.teachers.ledger import estimate
 from data_builders.teachers.pictures import Picture
-from data_builders.teachers.wire import writable
 from eval.judges.base import Question
 from eval.judges.judgements import Judgement, sha
 from eval.judges.prompts import Prompt
@@ -153,7 +152,7 @@ async def _collect(
             except UserError as error:  # an image that cannot be read
                 take(number, Failure(request.id, "picture", str(error).rstrip(".")), "")
                 continue
-            if not all(writable(message.text) for message in request.messages):
+            if not all(_sendable(message.text) for message in request.messages):
                 take(number, Failure(request.id, "request", _HALF), keys[request.id])
                 continue
             yield request
@@ -162,6 +161,15 @@ async def _collect(
     async with aclosing(stream) as answers:
         async for answer in answers:
             take(int(answer.id), answer, keys[answer.id])
+
+
+def _sendable(text: str) -> bool:
+    """Whether a text can be sent: JSON may hold one half of a surrogate pair, which UTF-8 cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _key(teacher: Teacher, request: Request) -> str:

@@ -397,7 +397,7 @@ def test_half_characters_cost_an_item_its_verdict_and_nothing_else(tmp_path, mon
         result = judge(server, case, tmp_path / "out")
     assert (result["n"], list(result["without_verdict"])) == (22, ["v1_2", "v1_7"])
     assert "half a character" in result["without_verdict"]["v1_2"]
-    assert result["without_verdict"]["v1_7"] == "garbage: the answer holds half a character"
+    assert result["without_verdict"]["v1_7"] == "unusable: the answer holds half of a surrogate pair"
     again = json.loads(run(["judge", "--replay", "out", "--out", "again", "--json"], tmp_path))
     assert again == result
 

@@ -198,6 +198,14 @@ def test_a_server_without_schemas_is_asked_without_from_then_on():
         assert failures(ask(strict, [request("a", schema={"type": "object"})]))["a"].kind == "request"
 
 
+def test_a_server_that_calls_the_limit_otherwise_is_told_it_by_its_name_from_then_on():
+    with serve(Server(mood=lambda number, body: "newer limit")) as server:
+        teacher = client(server.url, concurrency=1)
+        assert len(replies(ask(teacher, [request(str(number)) for number in range(3)]))) == 3
+    assert ["max_tokens" in body for body in server.bodies] == [True, False, False, False]
+    assert ["max_completion_tokens" in body for body in server.bodies] == [False, True, True, True]
+
+
 def test_the_key_reaches_no_log_no_error_no_cache_and_no_answer(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ):
