@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from eval.metrics.power import detectable_alone
+
 Array = NDArray[np.float64]
 Totals = Mapping[str, Array]
 """Sums of per-item counts, each of shape (resamples,); a metric is a function of such sums."""
@@ -30,6 +32,11 @@ class Estimate:
     clusters: int
     """Images behind the score; resampling draws these, since answers about one image stand or fall
     together."""
+    se: float | None = None
+    """Standard error: the spread of the draws; None where they say nothing."""
+    detectable: float | None = None
+    """Smaller differences to another model on as many items are mostly not seen; see
+    ``eval.metrics.power.detectable_alone``."""
 
 
 def bootstrap(
@@ -68,7 +75,7 @@ def bootstrap(
     n = table.shape[1] if table.ndim == 2 else 0
     if n == 0:
         raise ValueError("a score needs at least one item")
-    groups = _numbered(clusters, n)
+    groups = numbered(clusters, n)
     number = int(groups.max()) + 1
     sums = np.zeros((number, len(names)))
     np.add.at(sums, groups, table.T)
@@ -139,7 +146,7 @@ def wilson(successes: float, trials: int, level: float = 0.95) -> tuple[float, f
     return low, high
 
 
-def _numbered(clusters: Sequence[Hashable] | None, n: int) -> NDArray[np.int64]:
+def numbered(clusters: Sequence[Hashable] | None, n: int) -> NDArray[np.int64]:
     """Clusters as numbers 0.. in order of first appearance."""
     if clusters is None:
         return np.arange(n)
@@ -187,9 +194,10 @@ def _estimate(value: float, spread: Array, n: int, clusters: int, level: float, 
         if not share or not clusters or value not in (0.0, 1.0):
             return Estimate(value, None, None, n, clusters)
         low, high = exact_binomial(value * clusters, clusters, level)
-    else:
-        low, high = (float(q) for q in np.quantile(defined, [(1 - level) / 2, (1 + level) / 2]))
-    return Estimate(value, low, high, n, clusters)
+        return Estimate(value, low, high, n, clusters)
+    low, high = (float(q) for q in np.quantile(defined, [(1 - level) / 2, (1 + level) / 2]))
+    se = float(defined.std())
+    return Estimate(value, low, high, n, clusters, se, detectable_alone(se, level))
 
 
 def _check_trials(successes: float, trials: int) -> None:
