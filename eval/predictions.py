@@ -15,8 +15,9 @@ from typing import IO, Any
 
 from eval.asking import Waiting
 from eval.backends.base import Answer
-from eval.scoring import Scored
+from eval.scoring import Scored, with_joint
 from eval.tasks import Item, Task
+from eval.tasks.base import Counts
 
 
 class Predictions:
@@ -37,6 +38,7 @@ class Predictions:
             for number, item in enumerate(items[name])
         }
         self._rows: list[tuple[tuple[int, int, bool], str]] = []
+        self._joint: dict[str, Mapping[str, Counts]] = {}
         self._tasks = tasks
         self._seen: dict[str, list[Scored]] = {name: [] for name in tasks}
         self._unseen: dict[str, list[Scored]] = {name: [] for name in tasks}
@@ -57,16 +59,39 @@ class Predictions:
             self._sort()
 
     def _sort(self) -> None:
-        """Write all rows again, in the order of the items, and put the scored ones in that order too."""
+        """Write all rows again, in the order of the items, and put the scored ones in that order too.
+
+        Counts that depend on several answers are known only now; they go into the rows as ``joint``, so that
+        two runs can be compared without the benchmark's files.
+        """
         self._rows.sort(key=lambda row: row[0])
-        part = self._path.with_name(self._path.name + ".part")
-        part.write_text("".join(line for _, line in self._rows), encoding="utf-8")
-        os.replace(part, self._path)
         for scored in (self._seen, self._unseen):
             for name, found in scored.items():
                 found.sort(key=lambda one, name=name: self._order[name, one.item.id])  # type: ignore[misc]
         for name, texts in self._texts.items():
             self._texts[name] = dict(sorted(texts.items(), key=lambda pair: self._order[name, pair[0]]))
+            self._join(name)
+        names = list(self._tasks)
+        part = self._path.with_name(self._path.name + ".part")
+        with part.open("w", encoding="utf-8") as file:
+            for (place, _, blind), line in self._rows:
+                file.write(line if blind else self._joined(names[place], line))
+        os.replace(part, self._path)
+
+    def _join(self, name: str) -> None:
+        task, seen = self._tasks[name], self._seen[name]
+        answers = {item_id: task.submitted(text) for item_id, text in self._texts[name].items()}
+        self._joint[name] = {} if task.needs_judge else task.joint(answers, [one.item for one in seen])
+        self._seen[name] = with_joint(seen, self._joint[name])
+
+    def _joined(self, name: str, line: str) -> str:
+        """A row with the joint counts of its item, where there are some."""
+        joint = self._joint[name]
+        if not joint:
+            return line
+        row = json.loads(line)
+        found = joint.get(row["id"])
+        return _line({**row, "joint": found}) if found and "counts" in row else line
 
     def add(self, waiting: Waiting, answer: Answer) -> None:
         """Score an answer for one of those who waited for it, and write its row."""
@@ -78,10 +103,12 @@ class Predictions:
         if not waiting.blind:
             self._texts[waiting.task][waiting.item.id] = text
         chosen = {} if answer.logprobs is None else {"logprobs": list(answer.logprobs)}
+        submitted = task.submitted(text)
         self._write(
             waiting,
             {
                 "prediction": text,
+                **({} if submitted == text else {"submitted": submitted}),
                 "stopped": answer.stopped,
                 **chosen,
                 "truth": task.truth_text(waiting.item),
@@ -98,7 +125,8 @@ class Predictions:
         self._write(waiting, {"error": reason})
 
     def seen(self, task: str) -> list[Scored]:
-        """Scored answers about the items' own images."""
+        """Scored answers about the items' own images; once all are there, with the counts that depend on
+        several answers."""
         return self._seen[task]
 
     def unseen(self, task: str) -> list[Scored]:
@@ -125,7 +153,7 @@ class Predictions:
             **_beside(waiting),
             **outcome,
         }
-        line = json.dumps(row, ensure_ascii=False) + "\n"
+        line = _line(row)
         self._rows.append(((*self._order[waiting.task, waiting.item.id], waiting.blind), line))
         self._file.write(line)
         self._file.flush()
@@ -135,3 +163,7 @@ def _beside(waiting: Waiting) -> dict[str, Any]:
     """What only questions with several images or earlier turns have in their rows."""
     several = {"images": list(waiting.shown)} if len(waiting.shown) > 1 else {}
     return several | ({"history": waiting.item.history} if waiting.item.history else {})
+
+
+def _line(row: Mapping[str, Any]) -> str:
+    return json.dumps(row, ensure_ascii=False) + "\n"

@@ -12,7 +12,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +25,7 @@ from eval.groupings import group_results
 from eval.image_folders import ready_images
 from eval.options import How
 from eval.predictions import Predictions
-from eval.scoring import Sampling, breakdowns, pope_mean, score_table, whole_table, with_joint
+from eval.scoring import Sampling, breakdowns, pope_mean, score_table, whole_table
 from eval.sharing import Peers
 from eval.tasks import Item, Task, TaskConfig, build_tasks
 from eval.tasks.official_files import load_checked, write_json
@@ -224,7 +224,7 @@ def _task_result(
     """A task's part of the results; see ``evaluate``."""
     seen, unseen, failed = kept.seen(task.name), kept.unseen(task.name), kept.failed(task.name)
     texts = {item_id: task.submitted(text) for item_id, text in kept.texts(task.name).items()}
-    scored = [] if task.needs_judge else with_joint(task, seen, texts)
+    scored = [] if task.needs_judge else seen
     unseen = [] if task.needs_judge else unseen
     if len(seen) < len(items):
         log.warning("%s: the score is over %d of %d items", task.name, len(seen), len(items))
@@ -235,6 +235,7 @@ def _task_result(
         "title": task.title,
         "primary": task.primary,
         "lower_is_better": sorted(task.lower_is_better),
+        "not_shares": sorted(task.not_shares),
         "n": len(seen),
         "of": len(items),
         "complete": len(seen) == len(items),
@@ -246,6 +247,7 @@ def _task_result(
         "failed": len(failed),
         "failures": dict(list(failed.items())[:_FAILURES_LISTED]),
         "images": str(task.images),
+        "config": {key: value for key, value in asdict(task.config).items() if value is not None},
         "prompt": task.template,
         "max_new_tokens": task.max_new_tokens,
     }

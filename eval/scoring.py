@@ -74,7 +74,7 @@ def score_answers(
         except STRUCTURE_ERRORS as error:
             raise _not_as_published(task, f"the truth of item {item.id}", error) from error
     try:
-        return with_joint(task, scored, answers)
+        return with_joint(scored, task.joint(answers, [one.item for one in scored]))
     except STRUCTURE_ERRORS as error:
         raise _not_as_published(task, "an item", error) from error
 
@@ -88,15 +88,13 @@ def _not_as_published(task: Task, what: str, error: Exception) -> UserError:
     )
 
 
-def with_joint(task: Task, scored: Sequence[Scored], answers: Mapping[str, str]) -> list[Scored]:
+def with_joint(scored: Sequence[Scored], joint: Mapping[str, Counts]) -> list[Scored]:
     """Add the counts that depend on several answers; every item gets every count, 0 where it adds nothing.
 
     Args:
-        task: the benchmark.
         scored: items with their own counts.
-        answers: by item id, as they stand in an answer file.
+        joint: of ``Task.joint``.
     """
-    joint = task.joint(answers, [one.item for one in scored])
     if not joint:
         return list(scored)
     zero = dict.fromkeys((name for counts in joint.values() for name in counts), 0.0)

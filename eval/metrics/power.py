@@ -25,9 +25,7 @@ def detectable(null_sd: float, sd: float | None = None, level: float = 0.95, pow
     if not 0 < level < 1 or not 0 < power < 1:
         raise ValueError(f"level {level} and power {power} must be between 0 and 1")
     normal = NormalDist()
-    return normal.inv_cdf(0.5 + level / 2) * null_sd + normal.inv_cdf(power) * (
-        null_sd if sd is None else sd
-    )
+    return normal.inv_cdf(0.5 + level / 2) * null_sd + normal.inv_cdf(power) * (null_sd if sd is None else sd)
 
 
 def detectable_alone(se: float, level: float = 0.95, power: float = POWER) -> float:

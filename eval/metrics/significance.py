@@ -142,9 +142,7 @@ def _corrected(
     known = sorted((p, place) for place, p in enumerate(p_values) if p is not None)
     weighed = [min(1.0, weigh(p, rank, len(known))) for rank, (p, _) in enumerate(known)]
     steady = (
-        np.maximum.accumulate(weighed)
-        if ascending
-        else np.minimum.accumulate(np.array(weighed)[::-1])[::-1]
+        np.maximum.accumulate(weighed) if ascending else np.minimum.accumulate(np.array(weighed)[::-1])[::-1]
     )
     found: list[float | None] = [None] * len(p_values)
     for (_, place), p in zip(known, steady, strict=True):
