@@ -64,7 +64,9 @@ def write_run(folder: Path, tasks: Mapping[str, tuple[str, Sequence[Given]]], **
     for name, (benchmark, answers) in tasks.items():
         task = stored_task(name, {"benchmark": benchmark})
         scored = [
-            Scored(Item(one.id, one.image, one.question), dict(one.counts)) for one in answers if not one.error
+            Scored(Item(one.id, one.image, one.question), dict(one.counts))
+            for one in answers
+            if not one.error
         ]
         results["tasks"][name] = {
             "benchmark": benchmark,

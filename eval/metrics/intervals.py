@@ -121,10 +121,12 @@ def exact_binomial(successes: float, trials: int, level: float = 0.95) -> tuple[
     """
     _check_trials(successes, trials)
     tail = (1 - level) / 2
-    low = 0.0 if successes == 0 else _solve(lambda p: _binomial_tail(successes, trials, p) - tail)
-    high = (
-        1.0 if successes == trials else _solve(lambda p: _binomial_tail(successes + 1, trials, p) - 1 + tail)
-    )
+    if successes == 0:
+        return 0.0, 1 - tail ** (1 / trials)
+    if successes == trials:
+        return tail ** (1 / trials), 1.0
+    low = _solve(lambda p: _binomial_tail(successes, trials, p) - tail)
+    high = _solve(lambda p: _binomial_tail(successes + 1, trials, p) - 1 + tail)
     return low, high
 
 

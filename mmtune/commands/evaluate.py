@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mmtune.commands import stored_runs
 from mmtune.commands.judge_arguments import JUDGE_HELP, place_of
 from mmtune.errors import UserError
 
@@ -22,6 +23,8 @@ mmtune eval CHECKPOINT --miniworld OUT/data --out OUT/eval
 mmtune eval CHECKPOINT --task pope:annotations=coco_pope_random.json,images=val2014 --out OUT/eval
 mmtune eval hf:llava-hf/llava-1.5-7b-hf --task pope:annotations=… --how next_token --out OUT/eval
 torchrun --nproc-per-node 8 -m mmtune eval CHECKPOINT --miniworld OUT/data --out OUT/eval
+mmtune eval --compare OUT/before OUT/after --out OUT/compared
+mmtune eval --show OUT/eval --line latex
 mmtune eval --list
 mmtune eval --fetch pope --into DATA/pope
 """
@@ -93,6 +96,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="with --fetch: a mirror's folder that has the files under their names (default:"
         " MMTUNE_FETCH_BASE, or the publisher's addresses)",
     )
+    stored_runs.add_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -106,6 +110,9 @@ def run(args: argparse.Namespace) -> None:
             list_benchmarks(as_json=args.json)
         else:
             fetch_benchmark(args.fetch, args.into, args.mirror)
+        return
+    if stored_runs.asked(args):
+        stored_runs.run(args)
         return
     if args.checkpoint is None or args.out is None:
         raise UserError("Which checkpoint, and where to?", fix="give CHECKPOINT and --out FOLDER")

@@ -1,0 +1,95 @@
+"""The table of a comparison for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+_WIDTH = 240
+
+
+def show_comparison(comparison: Mapping[str, Any]) -> None:
+    """Print, for each model after the first, its difference from the first on every task.
+
+    Args:
+        comparison: of ``eval.compare.compare``.
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from eval.compare.metrics import TESTS
+
+    # As wide as the numbers need: a cut number is no number.
+    console = Console(highlight=False, soft_wrap=True, width=_WIDTH)
+    names = [model["name"] for model in comparison["models"]]
+    tests: dict[str, None] = {}
+    for model, name in enumerate(names[1:], start=1):
+        table = Table(title=f"{name} against {names[0]}")
+        table.add_column("benchmark")
+        table.add_column("metric")
+        for heading in (names[0], name, "difference", "95 % interval", "p", "p Holm", "p BH", "detectable"):
+            table.add_column(heading, justify="right")
+        table.add_column("items", justify="right")
+        for task, found in comparison["tasks"].items():
+            table.add_section()
+            order = sorted(found["metrics"], key=lambda metric, main=found["primary"]: metric != main)  # type: ignore[misc]
+            for metric in order:
+                one = found["metrics"][metric]
+                change = one["against_first"][model]
+                if change["test"]:
+                    tests[change["test"]] = None
+                part = "" if found["n"] == found["of"] else f" of {found['of']}"
+                table.add_row(
+                    task if metric == found["primary"] or metric == order[0] else "",
+                    metric + (" ↓" if metric in found["lower_is_better"] else ""),
+                    *(_value(one["values"][which]) for which in (0, model)),
+                    _signed(change["difference"]),
+                    _interval(change),
+                    *(_p(change.get(key)) for key in ("p", "p_holm", "p_bh")),
+                    _number(change.get("detectable")),
+                    f"{change['n']}{part}",
+                    style=None if metric == found["primary"] else "dim",
+                )
+        console.print(table)
+    for test in tests:
+        console.print(f"{test}: {TESTS[test]}", markup=False)
+    console.print(
+        "p Holm and p BH are corrected over the primary metrics of all tasks and models; other p are not"
+        " corrected. detectable: what a comparison of these items sees in four of five tries.",
+        markup=False,
+    )
+    for task, found in comparison["tasks"].items():
+        for run, only in zip(_runs(comparison), found["only"], strict=True):
+            if only["n"]:
+                some = ", ".join(only["ids"][:5]) + (" …" if only["n"] > 5 else "")
+                console.print(f"{task}: {only['n']} items of {run} are not in all runs: {some}", markup=False)
+    for note in comparison["notes"]:
+        console.print(f"note: {note}", markup=False)
+    for task, reason in comparison["not_compared"].items():
+        console.print(f"not compared: {task}: {reason}", markup=False)
+
+
+def _runs(comparison: Mapping[str, Any]) -> list[str]:
+    return [run for model in comparison["models"] for run in model["runs"]]
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
+
+
+def _value(value: Mapping[str, Any]) -> str:
+    """A value; of several seeds their mean with their standard deviation."""
+    spread = value.get("between_seeds")
+    return _number(value["value"]) + (f" (seeds ± {spread:.3f})" if spread is not None else "")
+
+
+def _signed(value: float | None) -> str:
+    return "–" if value is None else f"{value:+.3f}"
+
+
+def _interval(change: Mapping[str, Any]) -> str:
+    return "–" if change["low"] is None else f"{change['low']:+.3f} – {change['high']:+.3f}"
+
+
+def _p(p: float | None) -> str:
+    return "" if p is None else "<0.001" if p < 0.001 else f"{p:.3f}"
