@@ -7,14 +7,19 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
+from eval.report.browsing import Browse, pack, samples_of_rows
 from eval.report.charts import strip
 from eval.report.numbers import NEUTRAL, Metric, against_blind, duration, interval, label, number, title
+from eval.report.overview import kind_bars, run_radar
 from eval.report.runs import read_rows, view_run
-from eval.report.samples import ContactSheet, contact_sheet
+from eval.report.samples import ContactSheet, Row, contact_sheet
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
 
@@ -41,6 +46,8 @@ class Line:
     verdict_text: str
     arrow: str
     """↑ where more is better, ↓ where less is."""
+    detectable: str = "–"
+    """The smallest difference to another model that is mostly seen."""
     primary: bool = False
 
 
@@ -69,26 +76,18 @@ def write_report(
         comparisons: heading → model → metric → {value, low, high, n}: further tables, as of a model before
             and after a stage.
         heading: the page's title.
-        samples: images of the contact sheet at most.
+        samples: images of the contact sheet at most. All samples, those of the blind baseline aside, can be
+            looked through below it.
 
     Returns:
         The file's path.
     """
-    import jinja2
-
     path = Path(out)
     path = path / "report.html" if path.suffix != ".html" else path
     path.parent.mkdir(parents=True, exist_ok=True)
     stages = {name: Path(folder) for name, folder in (runs or {}).items()}
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    environment.filters |= {"title_of": title, "duration": duration}
-    html = environment.get_template("report.html.j2").render(
+    rows = read_rows(Path(predictions)) if predictions is not None else []
+    html = template("report.html.j2").render(
         heading=heading,
         made=datetime.datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
         results=results,
@@ -98,14 +97,42 @@ def write_report(
         breakdowns=_breakdowns(results),
         comparisons=[_comparison(name, models) for name, models in (comparisons or {}).items()],
         runs=[view_run(name, folder) for name, folder in stages.items()],
-        sheet=_sheet(results, predictions, samples),
+        radar=run_radar(results),
+        sheet=_sheet(results, rows, samples) if predictions is not None else None,
+        browse=_browse(results, rows) if rows else None,
+        browse_script=template_text("browse.js"),
         recipes=_recipes(
             recipes if recipes is not None else {n: f / "recipe.yaml" for n, f in stages.items()}
         ),
         timings=_timings(timings or {}),
-        style=Markup((TEMPLATES / "report.css").read_text(encoding="utf-8")),
-        script=Markup((TEMPLATES / "report.js").read_text(encoding="utf-8")),
+        style=template_text("report.css") + template_text("browse.css"),
+        script=template_text("report.js"),
     )
+    return write_page(path, html)
+
+
+def template(name: str) -> Template:
+    """A page's template; whatever is put into it is escaped."""
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters |= {"title_of": title, "duration": duration}
+    return environment.get_template(name)
+
+
+def template_text(name: str) -> Markup:
+    """A style or script, as it goes into a page."""
+    return Markup((TEMPLATES / name).read_text(encoding="utf-8"))
+
+
+def write_page(path: Path, html: str) -> Path:
+    """Write a page whole or not at all."""
     part = path.with_name(path.name + ".part")
     part.write_text(html, encoding="utf-8")
     os.replace(part, path)
@@ -141,6 +168,7 @@ def _line(
         verdict=verdict,
         verdict_text=_VERDICTS[verdict],
         arrow="" if neutral else "↓" if lower_is_better else "↑",
+        detectable=number(metric.get("detectable")),
         primary=primary,
     )
 
@@ -198,15 +226,16 @@ def _breakdowns(results: Mapping[str, Any]) -> list[dict[str, Any]]:
         for breakdown, kinds in task["by"].items():
             metric = task["primary"]
             lower = metric in task["lower_is_better"]
-            rows = [
-                (kind, _line(metric, part["metrics"][metric], (part["blind"] or {}).get(metric), lower))
+            found = [
+                (kind, part["metrics"][metric], (part["blind"] or {}).get(metric))
                 for kind, part in kinds.items()
                 if part["metrics"].get(metric, {}).get("value") is not None
             ]
-            rows.sort(key=lambda row: row[1].value, reverse=not lower)
-            if len(rows) > 1:
+            found.sort(key=lambda row: row[1]["value"], reverse=not lower)
+            if len(found) > 1:
                 heading = f"{title(name)}: {label(metric)} by {title(breakdown)}"
-                tables.append({"name": heading, "rows": rows})
+                rows = [(kind, _line(metric, one, blind, lower)) for kind, one, blind in found]
+                tables.append({"name": heading, "rows": rows, "bars": kind_bars(heading, found)})
     return tables
 
 
@@ -243,11 +272,16 @@ def _gaps(results: Mapping[str, Any]) -> list[str]:
     return sentences
 
 
-def _sheet(results: Mapping[str, Any], predictions: str | Path | None, samples: int) -> ContactSheet | None:
-    if predictions is None:
-        return None
-    folders = {name: task["images"] for name, task in results["tasks"].items()}
-    return contact_sheet(read_rows(Path(predictions)), folders, samples)
+def _sheet(results: Mapping[str, Any], rows: Sequence[Row], samples: int) -> ContactSheet:
+    return contact_sheet(rows, _folders(results), samples)
+
+
+def _browse(results: Mapping[str, Any], rows: Sequence[Row]) -> Browse:
+    return pack(list(samples_of_rows(rows)), [results.get("checkpoint") or "model"], _folders(results))
+
+
+def _folders(results: Mapping[str, Any]) -> dict[str, str]:
+    return {name: task["images"] for name, task in results["tasks"].items()}
 
 
 def _recipes(recipes: Mapping[str, str | Path]) -> dict[str, str]:
