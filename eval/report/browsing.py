@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+import io
 import json
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,7 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from eval.report.samples import Row, thumbnail
+from PIL import Image
+
+from eval.report.samples import Row
 from mmtune.errors import UserError
 from mmtune.images.decoding import load_image
 
@@ -220,7 +223,7 @@ def _thumbnails(
         if not folder:
             continue
         try:
-            url = thumbnail(load_image(Path(folder), name), limits.side).removeprefix("data:")
+            url = _thumbnail(load_image(Path(folder), name), limits.side)
         except (UserError, OSError):  # it is not there any more, or not on this machine
             continue
         if len(url) > left:
@@ -228,6 +231,14 @@ def _thumbnails(
         left -= len(url)
         found[folder, name] = url
     return found
+
+
+def _thumbnail(image: Image.Image, side: int) -> str:
+    small = image.copy()
+    small.thumbnail((side, side), Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    small.save(buffer, "JPEG", quality=80)  # hundreds of them: the smallest PNG takes too long to find
+    return f"image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
 def _place(sample: Sample, folders: Mapping[str, str]) -> tuple[str, str]:

@@ -80,15 +80,10 @@ def contact_sheet(
     return ContactSheet(tuple(card for card in cards if card), len(by_image), len(flawed))
 
 
-def thumbnail(image: Image.Image, side: int = _SIDE) -> str:
-    """A small copy as a data URL: PNG where that is no larger than JPEG, as for drawings.
-
-    Args:
-        image: is not changed.
-        side: longest side of the copy in pixels.
-    """
+def thumbnail(image: Image.Image) -> str:
+    """A small copy as a data URL: PNG where that is no larger than JPEG, as for drawings."""
     small = image.copy()
-    small.thumbnail((side, side), Image.Resampling.LANCZOS)
+    small.thumbnail((_SIDE, _SIDE), Image.Resampling.LANCZOS)
     encoded = []
     for kind, options in (("PNG", {"optimize": True}), ("JPEG", {"quality": 85})):
         buffer = io.BytesIO()

@@ -261,5 +261,5 @@
   const asked = recall();
   part("form").hidden = false;
   draw();
-  if (asked) section.scrollIntoView();
+  if (asked) section.scrollIntoView({ behavior: "instant" });
 })();
