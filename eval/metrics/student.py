@@ -82,7 +82,7 @@ def t_quantile(share: float, degrees: float) -> float:
     low, high = 0.0, 1.0
     while 1 - t_two_sided(high, degrees) / 2 < share:
         high *= 2
-    for _ in range(100):
+    for _ in range(60):
         middle = (low + high) / 2
         low, high = (middle, high) if 1 - t_two_sided(middle, degrees) / 2 < share else (low, middle)
     return (low + high) / 2

@@ -16,7 +16,7 @@ from eval.compare.metrics import TESTS
 from eval.compare.stored import Answer
 from eval.report.browsing import Reply, Sample, pack, reply_of
 from eval.report.lines import p_text
-from eval.report.numbers import label, number, title
+from eval.report.numbers import NEUTRAL, label, number, title
 from eval.report.overview import share_axis
 from eval.report.page import template, template_text, write_page
 from eval.report.shapes import Bar, Outline, differences, radar
@@ -80,7 +80,8 @@ def _pair(comparison: Mapping[str, Any], model: int) -> dict[str, Any]:
             change = one["against_first"][model]
             lower = metric in found["lower_is_better"]
             said = verdict(change, lower)
-            rows.append(_row(metric, one, model, said, "↓" if lower else "↑", found))
+            arrow = "" if metric in NEUTRAL else "↓" if lower else "↑"
+            rows.append(_row(metric, one, model, said, arrow, found))
             if metric == found["primary"] and change["difference"] is not None:
                 shown = found["metrics"][metric]["values"][0]["value"]
                 if shown is not None and abs(shown) <= 1:
@@ -126,9 +127,11 @@ def _row(
     }
 
 
-def _value(value: Mapping[str, Any]) -> str:
-    spread = value.get("between_seeds")
-    return number(value["value"]) + (f" ± {number(spread)}" if spread is not None else "")
+def _value(value: Mapping[str, Any]) -> tuple[str, str]:
+    """A value, and of several seeds what spreads."""
+    seeds, items = value.get("between_seeds"), value.get("between_items")
+    spread = "" if seeds is None else f"seeds ± {number(seeds)}, items ± {number(items)}"
+    return number(value["value"]), spread
 
 
 def _p(p: float | None) -> str:

@@ -78,9 +78,11 @@ def _number(value: float | None) -> str:
 
 
 def _value(value: Mapping[str, Any]) -> str:
-    """A value; of several seeds their mean with their standard deviation."""
-    spread = value.get("between_seeds")
-    return _number(value["value"]) + (f" (seeds ± {spread:.3f})" if spread is not None else "")
+    """A value; of several seeds their mean, with what spreads."""
+    seeds = value.get("between_seeds")
+    if seeds is None:
+        return _number(value["value"])
+    return f"{_number(value['value'])} (seeds ± {seeds:.3f}, items ± {_number(value['between_items'])})"
 
 
 def _signed(value: float | None) -> str:
