@@ -13,6 +13,7 @@ _LISTED = 20
 _SCORED_BY = ("mode", "synonyms", "split", "choices")
 """Settings of a task that decide how answers are marked."""
 _ASKED_BY = ("prompt", "max_new_tokens", "answered_by")
+"""Settings that decide how the model was asked: answers may be compared, but it must be said."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,8 @@ def asked_otherwise(task: str, runs: Sequence[StoredRun]) -> list[str]:
     sentences = []
     for setting in _ASKED_BY:
         values = [run.results["tasks"][task].get(setting) for run in runs]
+        if setting == "answered_by":  # the ways; how many took each also depends on the blind baseline
+            values = [sorted(value or ()) for value in values]
         if any(value != values[0] for value in values[1:]):
             told = "; ".join(f"{run.folder}: {value!r}" for run, value in zip(runs, values, strict=True))
             sentences.append(f"{task} was asked with another {setting.replace('_', ' ')} ({told})")

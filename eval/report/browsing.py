@@ -101,8 +101,8 @@ def samples_of_rows(rows: Iterable[Row]) -> Iterator[Sample]:
         )
         if row.get("submitted") is not None:
             reply = Reply(reply.text, reply.flags, str(row["submitted"]))
-        texts = (str(row.get(name, "")) for name in ("task", "id", "image", "question", "truth"))
-        yield Sample(*texts, kinds, ((reply,),))  # type: ignore[arg-type]
+        image, question, truth = (str(row.get(name, "")) for name in ("image", "question", "truth"))
+        yield Sample(str(row["task"]), str(row["id"]), image, question, truth, kinds, ((reply,),))
 
 
 def reply_of(counts: Mapping[str, float] | None, text: str, *, right: bool) -> Reply:
