@@ -102,7 +102,9 @@ def stored_task(name: str, result: Mapping[str, Any]) -> Task:
         UserError: for a benchmark that this version does not have.
     """
     benchmark = result["benchmark"]
-    return TASKS.find(benchmark)(TaskConfig(benchmark, name=name))
+    # Some tell their split by the file's name; nothing is read from it.
+    annotations = result.get("config", {}).get("annotations") or name
+    return TASKS.find(benchmark)(TaskConfig(benchmark, annotations, name=name))
 
 
 def group_right(answers: Sequence[Answer]) -> bool:

@@ -97,6 +97,12 @@ def _check_same(task: str, ours: Mapping[str, Answer], theirs: Mapping[str, Answ
                 where,
                 "compare runs over the same files",
             )
+        if row.history != other.history:
+            raise UserError(
+                f"Item {key} of {task} is asked after other turns in one run than in the other",
+                where,
+                "compare runs over the same files",
+            )
         # A failed item has no truth beside it.
         if row.counts is not None and other.counts is not None and row.truth != other.truth:
             raise UserError(

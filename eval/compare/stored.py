@@ -33,6 +33,8 @@ class Answer:
     joint: Mapping[str, float]
     """Counts that depend on other answers, too."""
     kinds: Mapping[str, str]
+    history: Any = None
+    """Earlier turns, where the question has some."""
 
     @property
     def cluster(self) -> str | None:
@@ -152,6 +154,7 @@ def _answer(row: Mapping[str, Any], where: str) -> Answer:
         counts,
         joint,
         {str(name): str(kind) for name, kind in (row.get("kinds") or {}).items()},
+        row.get("history"),
     )
 
 

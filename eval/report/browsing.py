@@ -95,7 +95,13 @@ def samples_of_rows(rows: Iterable[Row]) -> Iterator[Sample]:
     for row in rows:
         if row.get("blind") or "task" not in row or "id" not in row:
             continue
-        kinds = tuple(f"{name}: {kind}" for name, kind in (row.get("kinds") or {}).items())
+        beside = {
+            "images": len(row.get("images", ())),
+            "earlier turns": len(row.get("history", ())),
+        }
+        kinds = tuple(
+            f"{name}: {kind}" for name, kind in [*(row.get("kinds") or {}).items(), *beside.items()] if kind
+        )
         reply = reply_of(
             row.get("counts"), str(row.get("error", row.get("prediction", ""))), right=bool(row.get("right"))
         )

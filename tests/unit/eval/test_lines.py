@@ -1,0 +1,95 @@
+"""Rows for papers: numbers with half intervals, n of N, and names that cannot break a table."""
+
+from __future__ import annotations
+
+import pytest
+
+from eval.compare import compare, parse_groups
+from eval.compare.comparing import Drawing
+from eval.report.lines import compare_lines, escape_text, show_line
+from mmtune import cli
+from tests.stored_runs import right_or_wrong, write_run
+
+PLAIN = "realworldqa"
+
+
+def results(**changes):
+    task = {
+        "primary": "chair_i",
+        "lower_is_better": ["chair_i"],
+        "n": 90,
+        "of": 100,
+        "metrics": {"chair_i": {"value": 0.1234, "low": 0.1, "high": 0.152}},
+    }
+    return {"tasks": {"chair": task | changes}}
+
+
+def test_a_row_for_latex():
+    assert show_line("LLaVA_7B & co.", results(), "latex") == (
+        "model & CHAIR CHAIR-i $\\downarrow$ \\\\\n"
+        "LLaVA\\_7B \\& co. & 0.123 $\\pm$ 0.026 (90 of 100 items) \\\\\n"
+    )
+
+
+def test_a_row_for_markdown():
+    assert show_line("a|b*c", results(n=100), "markdown") == (
+        "| model | CHAIR CHAIR-i ↓ |\n| --- | ---: |\n| a\\|b\\*c | 0.123 ± 0.026 |\n"
+    )
+
+
+def test_what_is_undefined_or_has_no_interval_says_so():
+    metrics = {"chair_i": {"value": None, "low": None, "high": None}}
+    assert "| – (90 of 100 items) |" in show_line("m", results(metrics=metrics), "markdown")
+    metrics = {"chair_i": {"value": 1500.04, "low": None, "high": None}}
+    assert "& 1500.0 (90" in show_line("m", results(metrics=metrics), "latex")
+
+
+@pytest.mark.parametrize(
+    ("text", "latex", "markdown"),
+    [
+        ("50% & #1_a", r"50\% \& \#1\_a", r"50% \& \#1\_a"),
+        ("a\\b{c}^~$", r"a\textbackslash{}b\{c\}\textasciicircum{}\textasciitilde{}\$", r"a\\b\{c\}^\~\$"),
+        ("<b>\n`x` [y](z)", r"\textless{}b\textgreater{} `x` [y](z)", r"\<b\> \`x\` \[y\](z)"),
+    ],
+)
+def test_names_cannot_break_a_table(text, latex, markdown):
+    assert escape_text(text, "latex") == latex
+    assert escape_text(text, "markdown") == markdown
+
+
+def test_a_comparison_has_a_row_a_model_and_a_row_a_difference(tmp_path):
+    first, second = [1] * 40 + [0] * 60, [1] * 60 + [0] * 40
+    for name, values in (("base", first), ("new", second)):
+        write_run(tmp_path / name, {"plain": (PLAIN, right_or_wrong(values))})
+    found = compare(
+        parse_groups([str(tmp_path / "base"), str(tmp_path / "new")]), Drawing(resamples=200, permutations=99)
+    )
+    head, base, new, change = compare_lines(found, "latex").splitlines()
+    assert head == r"model & plain accuracy $\uparrow$ \\"
+    assert base.startswith(r"base & 0.400 $\pm$ 0.") and new.startswith(r"new & 0.600 $\pm$ 0.")
+    assert change.startswith(r"new - base & +0.200 $\pm$ 0.") and change.endswith(r"(p $<$ 0.001) \\")
+    swapped = compare(
+        parse_groups([str(tmp_path / "new"), str(tmp_path / "base")]), Drawing(resamples=200, permutations=99)
+    )
+    assert compare_lines(swapped, "markdown").splitlines()[-1].startswith("| base - new | −0.200 ± 0.")
+
+
+def test_the_commands_print_rows_and_nothing_else(tmp_path, capsys):
+    for name in ("a", "b"):
+        write_run(tmp_path / name, {"plain": (PLAIN, right_or_wrong([1, 0, 1, 1]))})
+    runs = [str(tmp_path / name) for name in ("a", "b")]
+    assert cli.main(["eval", "--show", runs[0], "--line", "markdown"]) == 0
+    assert [line[:8] for line in capsys.readouterr().out.splitlines()] == ["| model ", "| --- | ", "| a | 0."]
+    assert cli.main(["eval", "--compare", *runs, "--line", "markdown"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 5
+
+
+def test_a_run_is_shown_again_with_what_it_lacks(tmp_path, capsys):
+    from dataclasses import replace
+
+    rows = right_or_wrong([1, 0, 1, 1])
+    write_run(tmp_path / "a", {"plain": (PLAIN, [*rows[:3], replace(rows[3], error="gone")])})
+    assert cli.main(["eval", "--show", str(tmp_path / "a")]) == 0
+    shown = capsys.readouterr().out
+    assert "accuracy" in shown and "0.667" in shown
+    assert "plain is scored over 3 of 4 items" in shown
