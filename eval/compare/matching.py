@@ -12,6 +12,8 @@ from mmtune.errors import UserError
 _LISTED = 20
 _SCORED_BY = ("mode", "synonyms", "split", "choices")
 """Settings of a task that decide how answers are marked."""
+_PLACES = ("task", "name", "annotations", "images", "questions", "limit", "prompt", "max_new_tokens")
+"""Settings that say where the files lie, or that are looked at elsewhere."""
 _ASKED_BY = ("prompt", "max_new_tokens", "answered_by")
 """Settings that decide how the model was asked: answers may be compared, but it must be said."""
 
@@ -75,8 +77,14 @@ def match_task(task: str, runs: Sequence[StoredRun]) -> Matched:
 def asked_otherwise(task: str, runs: Sequence[StoredRun]) -> list[str]:
     """Sentences about what was not the same in how the runs asked."""
     sentences = []
-    for setting in _ASKED_BY:
-        values = [run.results["tasks"][task].get(setting) for run in runs]
+    results = [run.results["tasks"][task] for run in runs]
+    configs = [one.get("config", {}) for one in results]
+    others = sorted({key for config in configs for key in config} - {*_PLACES, *_SCORED_BY})
+    for setting in (*_ASKED_BY, *others):
+        values = [
+            (config if setting in others else one).get(setting)
+            for one, config in zip(results, configs, strict=True)
+        ]
         if setting == "answered_by":  # the ways; how many took each also depends on the blind baseline
             values = [sorted(value or ()) for value in values]
         if any(value != values[0] for value in values[1:]):

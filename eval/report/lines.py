@@ -45,6 +45,8 @@ _FORMS = {
     "markdown": _Form("±", "−", "↑", "↓", "–"),
 }
 
+_UNSCORED: Mapping[str, Any] = {"value": None, "low": None, "high": None}
+
 
 def show_line(name: str, results: Mapping[str, Any], form: str) -> str:
     """One run as a row of a table, under the row of the metrics' names.
