@@ -70,7 +70,8 @@ def contact_sheet(
         if not row["blind"] and row.get("right") is not None and row["task"] in folders:
             by_image.setdefault((folders[row["task"]], row["image"]), []).append(row)
     flawed = [key for key, group in by_image.items() if not all(row["right"] for row in group)]
-    flawless = [key for key in by_image if key not in set(flawed)]
+    with_wrong = set(flawed)
+    flawless = [key for key in by_image if key not in with_wrong]
     random.Random(seed).shuffle(flawed)
     random.Random(seed).shuffle(flawless)
     some_flawed = flawed[: max(count // 2, count - len(flawless))]

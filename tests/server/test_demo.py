@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -18,6 +17,7 @@ from mmtune.decode.engine import Clip, Engine, Settings
 from mmtune.errors import UserError
 from mmtune.serve import demo
 from mmtune.serve.conversation import Conversation
+from tests import chromium
 from tests.tiny_checkpoint import tiny_checkpoint
 from tests.unit.decode.conftest import photo
 
@@ -194,16 +194,7 @@ def test_without_gradio_the_extra_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.apt
 def test_a_browser_shows_the_page(url: str, tmp_path: Path) -> None:
-    browser = next(
-        (
-            found
-            for name in ("chromium", "chromium-browser", "google-chrome")
-            if (found := shutil.which(name))
-        ),
-        None,
-    )
-    if browser is None:
-        pytest.skip("no chromium on this machine: the page is not looked at in a browser")
+    browser = chromium.find()
     quiet = [
         "--headless",
         "--no-sandbox",

@@ -263,3 +263,29 @@ def test_the_ends_of_the_exact_interval_have_a_closed_form(trials):
     assert (low, high) == (0.0, pytest.approx(stats.binomtest(0, trials).proportion_ci(0.95).high))
     low, high = exact_binomial(trials, trials)
     assert (low, high) == (pytest.approx(stats.binomtest(trials, trials).proportion_ci(0.95).low), 1.0)
+
+
+def test_what_clustered_answers_can_show_is_shown_in_four_of_five_tries():
+    """F1 over 80 images of four questions each: what one pair of equal models says that such data can show,
+    pairs that truly differ by as much show in four of five cases."""
+    random = np.random.default_rng(13)
+    images = np.repeat(np.arange(80), 4)
+    yes = np.arange(320) % 2 == 0
+
+    def answers(share):
+        hard = random.random(80)[images]
+        right = random.random(320) < np.clip(share + 0.5 * (0.5 - hard), 0, 1)
+        return {
+            "tp": (right & yes).astype(float),
+            "fp": (~right & ~yes).astype(float),
+            "fn": (~right & yes).astype(float),
+        }
+
+    def test(better, seed):
+        return swap_test(answers(0.6), answers(0.6 + better), f1, list(images), 399, seed)["f1"]
+
+    smallest = np.mean([detectable(test(0.0, seed).null_sd) for seed in range(40)])
+    found = [test(smallest, seed) for seed in range(400)]
+    # Right answers to yes and no alike move F1 by as much.
+    assert np.mean([one.difference for one in found]) == pytest.approx(smallest, rel=0.1)
+    assert np.mean([one.p <= 0.05 for one in found]) == pytest.approx(0.8, abs=0.06)
