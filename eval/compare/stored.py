@@ -12,7 +12,8 @@ from typing import Any, NoReturn
 from eval.tasks.official_files import read_text
 from mmtune.errors import UserError
 
-_NEEDED = ("benchmark", "title", "primary", "lower_is_better", "n", "of", "metrics")
+_NEEDED = ("benchmark", "title", "primary", "lower_is_better", "n", "of", "metrics", "blind", "by")
+_METRIC = {"value", "low", "high", "n"}
 _ROW = {"task": str, "id": str, "blind": bool, "image": str, "question": str}
 
 
@@ -82,6 +83,13 @@ def read_results(run: str | Path) -> dict[str, Any]:
         lacking = [key for key in _NEEDED if not isinstance(task, dict) or key not in task]
         if lacking:
             raise UserError(f"Task {name} has no {lacking[0]!r}", str(path), "give the folder of a run")
+        for metric, found in task["metrics"].items():
+            if not isinstance(found, dict) or not set(found) >= _METRIC:
+                raise UserError(
+                    f"{metric} of {name} is not as mmtune eval writes it",
+                    str(path),
+                    "give the folder of a run",
+                )
     return dict(results)
 
 

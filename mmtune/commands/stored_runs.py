@@ -19,7 +19,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         metavar="RUN",
         help="compare runs with the first one: folders of mmtune eval, with a name in front where wanted"
-        " (tuned=OUT/eval); commas join the seeds of one model (A1,A2,A3)",
+        " (tuned=OUT/eval); commas join the seeds of one model (A1,A2,A3); --out gets compare.json and"
+        " compare.html",
     )
     group.add_argument("--show", type=Path, metavar="RUN", help="print the table of a run again")
     group.add_argument(

@@ -342,6 +342,12 @@ def not_a_run(pair):
     (pair[1] / "metrics.json").write_text('{"accuracy": 0.5}')
 
 
+def numbers_alone(pair):
+    results = json.loads((pair[1] / "metrics.json").read_text())
+    results["tasks"]["plain"]["metrics"] = {"accuracy": 0.5}
+    (pair[1] / "metrics.json").write_text(json.dumps(results))
+
+
 def infinite(pair):
     text = (pair[1] / "metrics.json").read_text()
     (pair[1] / "metrics.json").write_text(text.replace('"seconds": 1.0', '"seconds": Infinity'))
@@ -374,6 +380,7 @@ def counts_of_another_version(pair):
         (other_benchmark, "plain is realworldqa in one run and pope in another"),
         (other_mode, "scored with mode=None in one run and mode=fixed in another"),
         (not_a_run, "These are no results of mmtune eval"),
+        (numbers_alone, "accuracy of plain is not as mmtune eval writes it"),
         (infinite, "There is a Infinity among the numbers"),
         (no_file_but_bytes, "not UTF-8"),
         (counts_of_another_version, "lack 'items', which this version"),

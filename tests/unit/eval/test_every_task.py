@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from eval.compare import compare, parse_groups
+from eval.compare.comparing import Drawing
 from eval.report import write_report
 from eval.runner import run
 from eval.score_file import score_file
@@ -139,3 +142,25 @@ def test_options_are_ranked_by_likelihood(name, ran):
     assert (result["n"], result["answered_by"]) == (result["of"], {"likelihood": result["of"]})
     assert result["metrics"][result["primary"]]["value"] is not None
     assert result["metrics"].get("unparsed", {"value": 0})["value"] == 0
+
+
+def test_a_comparison_computes_every_figure_anew_from_the_rows(ran, tmp_path):
+    """The run against its own copy: all figures are those of metrics.json, and nothing differs."""
+    found, _, _ = ran
+    folder = Path(next(iter(found.values()))["answers_file"]).parents[1]
+    copy = shutil.copytree(folder, tmp_path / "copy", ignore=shutil.ignore_patterns("answered*"))
+    compared = compare(parse_groups([str(folder), str(copy)]), Drawing(RESAMPLES, RESAMPLES))
+    for name, result in found.items():
+        if result["needs_judge"]:
+            assert compared["not_compared"][name] == "nothing was scored"
+            continue
+        task = compared["tasks"][name]
+        assert (task["n"], task["left_out"]) == (result["n"], [])
+        for metric, stored in result["metrics"].items():
+            if stored["value"] is None:
+                continue
+            shown = task["metrics"][metric]
+            assert [one["value"] for one in shown["values"]] == pytest.approx([stored["value"]] * 2), metric
+            assert shown["values"][0]["n"] == stored["n"], metric
+            assert shown["against_first"][1]["difference"] == pytest.approx(0.0)
+            assert shown["against_first"][1]["p"] in (1.0, None)
