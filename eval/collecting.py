@@ -62,7 +62,7 @@ def collect(
         kept = None
         if peers.rank == 0:
             kept = stack.enter_context(Predictions(out / "predictions.jsonl", tasks, items))
-            _keep(kept, asks, known.items())
+            keep(kept, asks, known.items())
         stack.enter_context(answered)
         outcomes: dict[int, Outcome] = {}
         with Progress(len(mine), "answer questions", unit="answer") as progress:
@@ -72,7 +72,7 @@ def collect(
                 if not isinstance(outcome, str):
                     answered.put(ask, outcome)
                 if kept is not None:
-                    _keep(kept, asks, [(ask, outcome)])
+                    keep(kept, asks, [(ask, outcome)])
                 outcomes[places[ask]] = outcome
                 progress.advance(1)
         gathered = peers.gather(outcomes)
@@ -80,7 +80,7 @@ def collect(
             return None
         order = list(asks)
         for theirs in gathered[1:]:
-            _keep(kept, asks, [(order[place], outcome) for place, outcome in theirs.items()])
+            keep(kept, asks, [(order[place], outcome) for place, outcome in theirs.items()])
     return Collected(kept, len(known), sum(map(len, gathered)))
 
 
@@ -95,7 +95,7 @@ def _opened(out: Path, backend: Backend, peers: Peers, *, cache: bool) -> Answer
     return answered
 
 
-def _keep(
+def keep(
     kept: Predictions, asks: Mapping[Ask, Sequence[Waiting]], found: Iterable[tuple[Ask, Outcome]]
 ) -> None:
     """Hand each outcome to all who wait for it."""

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from eval.asking import Ask, Waiting, plan_asks
 from eval.backends import Backend, Opening, open_backend
 from eval.backends.checkpoint import Checkpoint
-from eval.collecting import collect
+from eval.collecting import Collected, collect
 from eval.environment import hardware, versions
 from eval.groupings import group_results
 from eval.image_folders import ready_images
@@ -160,7 +160,7 @@ def _evaluate(
     peers: Peers,
 ) -> Results | None:
     out.mkdir(parents=True, exist_ok=True)
-    chosen = {name: _limited(items[name], task.config.limit, plan.seed) for name, task in tasks.items()}
+    chosen = {name: limited(items[name], task.config.limit, plan.seed) for name, task in tasks.items()}
     asks = plan_asks(tasks, chosen, plan.blind, plan.seed, plan.how)
     if peers.rank == 0:
         # A run that dies must not leave the metrics of an earlier one beside its own predictions.
@@ -170,12 +170,48 @@ def _evaluate(
     if collected is None:
         return None
     seconds = time.monotonic() - start
-    kept = collected.predictions
+    return results_of(
+        collected, tasks, items, asks, out, plan, checkpoint, backend.identity(), peers.world, seconds
+    )
 
+
+def results_of(
+    collected: Collected,
+    tasks: Mapping[str, Task],
+    items: Mapping[str, Sequence[Item]],
+    asks: Mapping[Ask, Sequence[Waiting]],
+    out: Path,
+    plan: Plan,
+    checkpoint: str | None,
+    identity: Mapping[str, Any],
+    processes: int,
+    seconds: float,
+) -> Results:
+    """Score what was collected, and write the answer files and ``metrics.json``.
+
+    Args:
+        collected: all answers.
+        tasks: name in the results → task.
+        items: all items of each task.
+        asks: what was asked, and for whom.
+        out: the run's folder.
+        plan: how the run was made.
+        checkpoint: what to call the model.
+        identity: of the model.
+        processes: that have asked.
+        seconds: that asking took.
+
+    Returns:
+        As ``evaluate``.
+
+    Raises:
+        UserError: if of a task no item could be answered.
+    """
+    kept = collected.predictions
     sampling = Sampling(resamples=plan.resamples, seed=plan.seed)
     results: Results = {
         "checkpoint": checkpoint,
-        "model": dict(backend.identity()),
+        "model": dict(identity),
         "tasks": {
             name: _task_result(task, items[name], kept, sampling, plan.blind)
             | {"answered_by": _ways(asks, name)}
@@ -191,7 +227,7 @@ def _evaluate(
             "batch_size": plan.batch_size,
             "seed": plan.seed,
             "resamples": plan.resamples,
-            "processes": peers.world,
+            "processes": processes,
             "level": sampling.level,
         },
         "timing": {
@@ -253,7 +289,7 @@ def _task_result(
     }
 
 
-def _limited(items: Sequence[Item], limit: int | None, seed: int) -> list[Item]:
+def limited(items: Sequence[Item], limit: int | None, seed: int) -> list[Item]:
     """At most ``limit`` items, drawn at random, in the order of the file."""
     if limit is None or limit >= len(items):
         return list(items)

@@ -45,12 +45,14 @@ def run(args: argparse.Namespace) -> int:
     from mmtune.train.recipe import load_recipe
 
     recipe = load_recipe(args.recipe, overrides_of(args))
+    from eval.in_training import open_benchmarks
+
     if args.dry_run:
         from mmtune.train.dry_run import dry_run
 
         problems: list[UserError] = []
-        sys.stdout.write(dry_run(recipe, problems) + "\n")
+        sys.stdout.write(dry_run(recipe, problems, open_benchmarks) + "\n")
         return UserError.exit_status if problems else 0
     from mmtune.train.loop import train
 
-    return 130 if train(recipe).interrupted else 0
+    return 130 if train(recipe, open_benchmarks).interrupted else 0

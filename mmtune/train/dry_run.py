@@ -13,6 +13,7 @@ from mmtune.models.vlm import VisionLanguageModel
 from mmtune.train import checkpoints, stages
 from mmtune.train.dry_data import describe_data
 from mmtune.train.dry_projectors import describe_projectors
+from mmtune.train.evaluation import OpenBenchmarks, benchmarks_of
 from mmtune.train.memory import Shape, activations_gb, weights_gb
 from mmtune.train.objectives import get_objective
 from mmtune.train.settings import Recipe
@@ -21,13 +22,18 @@ GPUS = (1, 8, 32)
 """Numbers of GPUs that the estimate is given for."""
 
 
-def dry_run(recipe: Recipe, problems: list[UserError] | None = None) -> str:
+def dry_run(
+    recipe: Recipe,
+    problems: list[UserError] | None = None,
+    open_benchmarks: OpenBenchmarks | None = None,
+) -> str:
     """Build the model on the meta device and check what is there.
 
     Args:
         recipe: what would be trained.
         problems: takes what would stop the training though the table can be made, such as too many records
             that are refused; the text tells it, too.
+        open_benchmarks: as for ``mmtune.train.loop.train``.
 
     Returns:
         The table of parts, the projectors with their visual tokens, what was checked, what is missing, and
@@ -46,12 +52,25 @@ def dry_run(recipe: Recipe, problems: list[UserError] | None = None) -> str:
     lines += [f"model: {note}" for note in notes]
     found: list[UserError] = []
     lines += describe_data(recipe, model, tokenizer, found)
+    lines += _benchmarks(recipe, open_benchmarks, found)
     lines += ["", *_memory(recipe, model)]
     if found:
         lines += ["", *(f"problem: {problem}" for problem in found)]
     if problems is not None:
         problems += found
     return "\n".join(lines)
+
+
+def _benchmarks(
+    recipe: Recipe, open_benchmarks: OpenBenchmarks | None, problems: list[UserError]
+) -> list[str]:
+    """Sentences about the benchmarks of the run; their files are read, and what is wrong is a problem."""
+    try:
+        benchmarks = benchmarks_of(recipe, open_benchmarks)
+    except UserError as error:
+        problems.append(error)
+        return []
+    return [f"eval: {line}" for line in benchmarks.describe()] if benchmarks else []
 
 
 def _model(recipe: Recipe, note: Callable[[str], None]) -> tuple[VisionLanguageModel, Any]:

@@ -22,6 +22,7 @@ from mmtune.train.agreement import (
 )
 from mmtune.train.engines import make_engine
 from mmtune.train.engines.base import Engine
+from mmtune.train.evaluation import Evaluation, EvaluationError, OpenBenchmarks, benchmarks_of
 from mmtune.train.feeding import Feeding, feed, open_data
 from mmtune.train.interrupt import StopRequest
 from mmtune.train.objectives import get_objective
@@ -49,8 +50,13 @@ class TrainResult:
     interrupted: bool
 
 
-def train(recipe: Recipe) -> TrainResult:
+def train(recipe: Recipe, open_benchmarks: OpenBenchmarks | None = None) -> TrainResult:
     """Train one stage; every process of a launcher calls it.
+
+    Args:
+        recipe: what to train.
+        open_benchmarks: reads the benchmarks that ``recipe.eval`` names; evaluation is another room, so
+            whoever starts the run brings it.
 
     Raises:
         UserError: for what the user can mend: data, disk, a loss that is not finite, another run's folder.
@@ -58,7 +64,7 @@ def train(recipe: Recipe) -> TrainResult:
     engine = make_engine(recipe.engine)
     try:
         with run_folder(recipe, engine.rank), StopRequest() as stop:
-            result = _Run(recipe, engine, stop).train()
+            result = _Run(recipe, engine, stop, open_benchmarks).train()
     except BaseException as error:
         # A mistake of the user's ends every process alike. After anything else the others may stand in a
         # collective, and closing would wait for them for ever: the launcher ends them when this one is gone.
@@ -72,7 +78,9 @@ def train(recipe: Recipe) -> TrainResult:
 class _Run:
     """One run: everything built, and the step at which it stands."""
 
-    def __init__(self, recipe: Recipe, engine: Engine, stop: StopRequest) -> None:
+    def __init__(
+        self, recipe: Recipe, engine: Engine, stop: StopRequest, open_benchmarks: OpenBenchmarks | None
+    ) -> None:
         self.recipe, self.engine, self.stop = recipe, engine, stop
         self.out = Path(recipe.out)
         self.objective = get_objective(recipe.objective)
@@ -81,6 +89,7 @@ class _Run:
             keep_recipe(recipe)
         training_state.seed_everything(recipe.seed)
         splits = open_data(recipe)
+        benchmarks = benchmarks_of(recipe, open_benchmarks)
         model = recipe.model
         if model.checkpoint is not None:
             model = replace(model, checkpoint=checkpoints.newest_of(model.checkpoint))
@@ -98,6 +107,9 @@ class _Run:
                 "the validation data": self.feeding.validation and self.feeding.validation.identity,
             },
             engine,
+        )
+        self.evaluation = (
+            Evaluation(recipe, engine, self.bundle, benchmarks) if benchmarks is not None else None
         )
         optim = recipe.optim
         engine.wrap(
@@ -168,12 +180,17 @@ class _Run:
         recipe, progress = self.recipe, self.progress
         save_every = recipe.checkpoint.every or max(1, self.total // 10)
         validate_every = recipe.validation.every or max(1, self.total // 10)
+        evaluate_every = recipe.eval.every or max(1, self.total // 10)
         with self._telemetry() as telemetry:
+            if self.evaluation is not None and progress.step == 0:
+                self._evaluate(self.evaluation, telemetry)
             for step in agreed_steps(self.loader, self.engine, self.stop):
                 telemetry.step(self._step(step))
                 last = progress.step == self.total
                 if self.validation is not None and (last or progress.step % validate_every == 0):
                     self._validate(self.validation, telemetry)
+                if self.evaluation is not None and (last or progress.step % evaluate_every == 0):
+                    self._evaluate(self.evaluation, telemetry)
                 if not last and progress.step % save_every == 0:
                     self.saver.now_and_then()
                 telemetry.resume_clock()
@@ -256,3 +273,15 @@ class _Run:
         best = progress.best_validation_loss
         progress.best_validation_loss = loss if best is None else min(best, loss)
         telemetry.validation(progress.step, loss, validation.answers())
+
+    def _evaluate(self, evaluation: Evaluation, telemetry: Telemetry) -> None:
+        """Ask the benchmarks; where that fails before the first step the run ends, later it goes on."""
+        step = self.progress.step
+        try:
+            scores, seconds = evaluation.scores(step)
+        except (UserError, EvaluationError) as error:
+            if step == 0:
+                raise
+            log.error("%s The run goes on without the scores of step %d.", error, step)
+            return
+        telemetry.evaluation(step, scores, seconds)

@@ -18,7 +18,16 @@ log = logging.getLogger(__name__)
 _CHANGES_ARITHMETIC = ("engine.precision",)
 """Settings that may change, too, since the recipe of what is learnt stays, but not without a word."""
 
-_FREE = ("out", "tensorboard", "engine", "checkpoint", "validation", "data.workers", "data.quarantine_budget")
+_FREE = (
+    "out",
+    "tensorboard",
+    "engine",
+    "checkpoint",
+    "validation",
+    "eval",
+    "data.workers",
+    "data.quarantine_budget",
+)
 """Settings that may change between a run's parts without changing what it learns."""
 
 _PROLONGING = ("optim.steps", "optim.epochs")

@@ -198,6 +198,33 @@ class ValidationConfig:
 
 
 @dataclass
+class EvalConfig:
+    """Benchmarks that the model of a run is asked on the way."""
+
+    tasks: list[str] = field(default_factory=list)
+    """Benchmarks with their files, as ``mmtune eval --task`` takes them:
+    ``pope:annotations=FILE,images=FOLDER,limit=200``. Their scores stand beside the losses. None are asked by
+    default."""
+    every: int | None = None
+    """Steps between evaluations; default: ten times a run. The last step always evaluates, and so does the
+    start of a run: the curves begin before step 1, and what is wrong with a benchmark costs seconds."""
+    limit: int | None = 200
+    """Items of each benchmark that has no ``limit=`` of its own, drawn once; null takes all."""
+    batch_size: int = 64
+    """Questions that each process answers together."""
+    how: Literal["generate", "next_token", "likelihood"] = "generate"
+    """How items with options are answered; see docs/evaluation.md."""
+    blind: bool = False
+    """Also ask each question about another item's image: twice the time."""
+
+    def __post_init__(self) -> None:
+        for name in ("every", "limit"):
+            value = getattr(self, name)
+            _check(value is None or value >= 1, f"eval.{name}", f"must be at least 1, got {value}")
+        _check(self.batch_size >= 1, "eval.batch_size", f"must be at least 1, got {self.batch_size}")
+
+
+@dataclass
 class CheckpointConfig:
     """When to save, what to keep, what to resume."""
 
@@ -239,6 +266,8 @@ class Recipe:
     """Single device or a distributed engine, and the precision."""
     validation: ValidationConfig = field(default_factory=ValidationConfig)
     """Validation loss and sample answers."""
+    eval: EvalConfig = field(default_factory=EvalConfig)
+    """Benchmarks along the way."""
     checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
     """Saving and resuming."""
     seed: int = 0

@@ -6,7 +6,7 @@ import errno
 import json
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +25,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 SCALARS = "scalars.jsonl"
 SAMPLES = "samples.jsonl"
+EVALS = "evals.jsonl"
 
 
 @dataclass
@@ -95,8 +96,9 @@ class Telemetry:
         self._total = total
         self._last = time.monotonic()
         out.mkdir(parents=True, exist_ok=True)
-        for name in (SCALARS, SAMPLES):
+        for name in (SCALARS, SAMPLES, EVALS):
             _forget_after(out / name, start)
+        self._evals = out / EVALS
         self._scalars = (out / SCALARS).open("a", encoding="utf-8")
         self._samples = (out / SAMPLES).open("a", encoding="utf-8")
         self._board = _open_board(out / "tensorboard", start) if tensorboard else None
@@ -151,6 +153,29 @@ class Telemetry:
         self._samples.flush()
         self._last = time.monotonic()
 
+    def evaluation(self, step: int, scores: Sequence[Mapping[str, Any]], seconds: float) -> None:
+        """Report the scores of benchmarks.
+
+        Each metric becomes the scalar ``eval/TASK/METRIC``, and the primary one of each kind of item
+        ``eval/TASK/BREAKDOWN/KIND``; what is undefined becomes none.
+
+        Args:
+            step: steps done.
+            scores: a row a benchmark, as ``mmtune.train.evaluation.Benchmarks.score`` gives them.
+            seconds: how long it took.
+        """
+        values: dict[str, float] = {"eval/seconds": seconds}
+        with self._evals.open("a", encoding="utf-8") as file:
+            for row in scores:
+                file.write(json.dumps({"step": step, **row}, ensure_ascii=False) + "\n")
+                values |= _scalars_of(row)
+                found = row["metrics"].get(row["primary"])
+                told = "undefined" if found is None else f"{found:.4f}"
+                over = f"{row['n']} of {row['of']} items"
+                log.info("step %d: %s %s %s over %s", step, row["task"], row["primary"], told, over)
+        self._write(step, values)
+        self._last = time.monotonic()
+
     def resume_clock(self) -> None:
         """Leave what happened since the last step (a checkpoint) out of the next step's time."""
         self._last = time.monotonic()
@@ -181,6 +206,9 @@ class Silence(Telemetry):
     def validation(self, step: int, loss: float, answers: list[dict[str, Any]]) -> None:
         """Say nothing."""
 
+    def evaluation(self, step: int, scores: Sequence[Mapping[str, Any]], seconds: float) -> None:
+        """Say nothing."""
+
     def resume_clock(self) -> None:
         """Nothing is timed."""
 
@@ -196,20 +224,32 @@ def memory_gb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
 
 
+def _scalars_of(row: Mapping[str, Any]) -> dict[str, float]:
+    """The scalars of one benchmark; see ``Telemetry.evaluation``."""
+    start = f"eval/{row['task']}"
+    values = {f"{start}/{metric}": value for metric, value in row["metrics"].items()}
+    for breakdown, kinds in row["by"].items():
+        values |= {f"{start}/{breakdown}/{kind}": value for kind, value in kinds.items()}
+    return {name: value for name, value in values.items() if value is not None}
+
+
 def _open_board(folder: Path, start: int) -> Any:
     from torch.utils.tensorboard import SummaryWriter
 
-    return SummaryWriter(str(folder), purge_step=start + 1)  # type: ignore[no-untyped-call]
+    return SummaryWriter(str(folder), purge_step=start + 1 if start else 0)  # type: ignore[no-untyped-call]
 
 
 def _forget_after(path: Path, step: int) -> None:
-    """Drop lines of steps that will be done again, and a line that a crash has cut short."""
+    """Drop lines of steps that will be done again, and a line that a crash has cut short.
+
+    A run that goes on at step 0 evaluates there again, so all of its lines go.
+    """
     if not path.exists():
         return
     kept = []
     for line in path.read_text(encoding="utf-8").splitlines():
         try:
-            if json.loads(line)["step"] <= step:
+            if 0 < step >= json.loads(line)["step"]:
                 kept.append(line + "\n")
         except (ValueError, KeyError, TypeError):
             continue

@@ -123,6 +123,13 @@ class Engine(ABC):
     def part_states(self, parts: Sequence[str]) -> PartStates:
         """Full weights of these parts on rank 0 (empty on the others); every rank calls it."""
 
+    def whole(self, parameter: nn.Parameter) -> Tensor:
+        """All of a parameter in the type of the arithmetic, on this rank's device; every rank calls it."""
+        return self._cast(parameter.detach())
+
+    def _cast(self, weights: Tensor) -> Tensor:
+        return weights.to(self.device, self.dtype if weights.is_floating_point() else None)
+
     @abstractmethod
     def step(self) -> float:
         """Clip, update, clear the gradients; returns the norm of the whole gradient before clipping."""

@@ -184,6 +184,13 @@ class _Zero(Engine):
         with self._deepspeed.zero.GatheredParameters([parameter]):
             return parameter.detach().clone()
 
+    def whole(self, parameter: nn.Parameter) -> Tensor:
+        """As every engine's; the parts of stage 3 are gathered."""
+        if self.stage < 3:
+            return super().whole(parameter)
+        with self._deepspeed.zero.GatheredParameters([parameter]):
+            return self._cast(parameter.detach().clone())
+
     def save_state(self, folder: Path) -> None:
         """DeepSpeed's own files, without frozen parameters."""
         self.wrapped.save_checkpoint(str(folder), tag=_TAG, save_latest=False, exclude_frozen_parameters=True)

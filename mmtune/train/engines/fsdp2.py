@@ -51,6 +51,11 @@ class Fsdp2(Single):
     def _norm(self, norm: Tensor) -> float:
         return float(norm.full_tensor() if isinstance(norm, DTensor) else norm)
 
+    def whole(self, parameter: nn.Parameter) -> Tensor:
+        """As every engine's; the shards are gathered."""
+        weights = parameter.detach()
+        return self._cast(weights.full_tensor() if isinstance(weights, DTensor) else weights)
+
     def _whole(self, tensor: Tensor) -> Tensor:
         full = tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
         return full.detach().to("cpu", copy=True) if self.rank == 0 else torch.empty(0)
