@@ -46,16 +46,24 @@ def write_records(folder: Path, count: int, *, text_only: Collection[int] = (), 
     return path
 
 
-def write_pope(folder: Path, count: int, *, every_text: int = 3) -> str:
-    """A POPE file about the images of ``write_records``, two questions each; gives it as a recipe names it."""
+def write_pope(folder: Path, images: Path) -> str:
+    """A POPE file about the images of ``write_records``, two questions each.
+
+    Args:
+        folder: gets the file.
+        images: where the images are.
+
+    Returns:
+        The task as a recipe names it.
+    """
     rows: list[dict[str, Any]] = []
-    for index in (index for index in range(count) if index % every_text):
+    for image in sorted(images.glob("*.png")):
         for label, colour in (("yes", "red"), ("no", "green")):
             text = f"Is there a {colour} thing in the image?"
-            rows.append({"question_id": len(rows), "image": f"{index}.png", "text": text, "label": label})
+            rows.append({"question_id": len(rows), "image": image.name, "text": text, "label": label})
     path = folder / "pope_random.json"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return f"pope:annotations={path},images={folder},prompt=bare,max_new_tokens=6"
+    return f"pope:annotations={path},images={images},prompt=bare,max_new_tokens=6"
 
 
 def write_recipe(folder: Path, **changes: Any) -> Path:

@@ -14,6 +14,7 @@ from markupsafe import Markup
 from eval.report.browsing import Browse, pack, samples_of_rows
 from eval.report.charts import strip
 from eval.report.numbers import NEUTRAL, Metric, against_blind, duration, interval, label, number, title
+from eval.report.overlap import view_overlap
 from eval.report.overview import kind_bars, run_radar
 from eval.report.runs import read_rows, view_run
 from eval.report.samples import ContactSheet, Row, contact_sheet
@@ -101,6 +102,7 @@ def write_report(
         sheet=_sheet(results, rows, samples) if predictions is not None else None,
         browse=_browse(results, rows) if rows else None,
         browse_script=template_text("browse.js"),
+        overlap=view_overlap(results),
         recipes=_recipes(
             recipes if recipes is not None else {n: f / "recipe.yaml" for n, f in stages.items()}
         ),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,8 +16,11 @@ from mmtune.errors import UserError
 
 if TYPE_CHECKING:
     from eval.judges.judging import Judging
+    from eval.tasks import TaskConfig
 
 SUMMARY = "Score a checkpoint on benchmarks, with intervals, beside the blind baseline."
+LARGE = 1 << 24
+"""Bytes of training records that are compared by all cores."""
 HOWS = ("generate", "next_token", "likelihood")
 EXAMPLE = """
 mmtune eval CHECKPOINT --miniworld OUT/data --out OUT/eval
@@ -82,6 +86,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="OPENAI_API_KEY",
         help="environment variable of the judge's key (default OPENAI_API_KEY)",
     )
+    parser.add_argument(
+        "--train-data",
+        action="append",
+        default=[],
+        metavar="FILE[,images=FOLDER]",
+        help="records that the model was trained on: what of the benchmarks they show is told beside the"
+        " score, with the score on the rest; can be repeated. By default those that a checkpoint remembers,"
+        " where they are here; none: no comparison",
+    )
     parser.add_argument("--device", help="cpu, cuda, cuda:1 … (default: the GPU where there is one)")
     parser.add_argument("--list", action="store_true", help="list the benchmarks, and stop")
     parser.add_argument(
@@ -124,6 +137,7 @@ def run(args: argparse.Namespace) -> None:
     if args.limit is not None:
         tasks = [task if task.limit is not None else replace(task, limit=args.limit) for task in tasks]
     how = _judging(args)
+    compare = _comparison(args)
     from eval.runner import run as evaluate
 
     results = evaluate(
@@ -142,10 +156,13 @@ def run(args: argparse.Namespace) -> None:
         from eval.judges.after_run import judge_run
 
         results = judge_run(args.out, results, tasks, how)
+    compare(results, tasks)
     from mmtune.commands.metrics_table import show_metrics
+    from mmtune.commands.overlap_lines import overlap_lines
 
     show_metrics(results)
     _tell_judged(results)
+    sys.stdout.writelines(f"{line}\n" for line in overlap_lines(results))
     from eval.report import write_report
 
     page = write_report(
@@ -184,6 +201,35 @@ def _tell_judged(results: Mapping[str, Any]) -> None:
             print_line(
                 f"{name}: answers are in {task['answers_file']}; mark them with --judge or mmtune judge"
             )
+
+
+def _comparison(args: argparse.Namespace) -> Callable[[dict[str, Any], Sequence[TaskConfig]], None]:
+    """What compares the benchmarks with the training records; that these are there is checked at once."""
+    from mmtune.commands import training_data
+
+    if args.train_data == [training_data.NONE]:
+        return lambda results, tasks: None
+    notes: list[str] = []
+    if args.train_data:
+        records = training_data.named(args.train_data)
+    else:
+        records, notes = training_data.remembered(args.checkpoint)
+
+    def compare(results: dict[str, Any], tasks: Sequence[TaskConfig]) -> None:
+        if not records and not notes:
+            return
+        from eval.overlap import add_overlap
+        from eval.tasks import build_tasks
+
+        workers = os.cpu_count() or 1 if sum(one.path.stat().st_size for one in records) > LARGE else 1
+        try:
+            add_overlap(results, args.out, build_tasks(tasks), records, notes=notes, workers=workers)
+        except UserError as error:
+            if args.train_data:
+                raise
+            sys.stderr.write(f"the training records are not compared: {error}\n")
+
+    return compare
 
 
 def _name(model: str) -> str:

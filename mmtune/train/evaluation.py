@@ -96,7 +96,7 @@ def benchmarks_of(recipe: Recipe, open_benchmarks: OpenBenchmarks | None) -> Ben
         raise UserError(
             "the recipe names benchmarks, and this program trains without them",
             "eval.tasks",
-            "start the run with `mmtune train`, or give train() the function eval.in_training.open_benchmarks",
+            "start the run with `mmtune train`, or hand train() eval.in_training.open_benchmarks",
         )
     return open_benchmarks(
         config.tasks,

@@ -80,8 +80,8 @@ class WholeModel:
         short = self.engine.sum(float(needed > free))[0]
         if short:
             raise UserError(
-                f"{short:.0f} of {self.engine.world} GPUs lack {needed / 1e9:.1f} GB for all weights beside the"
-                " training",
+                f"{short:.0f} of {self.engine.world} GPUs lack {needed / 1e9:.1f} GB for all weights beside"
+                " the training",
                 "eval.tasks",
                 "evaluate the checkpoints with `mmtune eval` instead, or use more GPUs",
             )

@@ -11,7 +11,7 @@ import pytest
 from eval.runner import run as evaluate
 from eval.tasks import parse_task
 from tests.tiny_run import losses, write_pope
-from tests.two_processes import RECORDS, STEPS, launch, write_project
+from tests.two_processes import STEPS, launch, write_project
 
 RUNS = ("ddp-fp32", "fsdp2-fp32", "zero2-fp32", "zero3-fp32", "fsdp2-bf16", "zero3-bf16")
 SHARDED = [name for name in RUNS if name.startswith(("fsdp2", "zero3"))]
@@ -22,7 +22,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("evaluation")
     write_project(folder, eval__every=2)
     recipe = folder / "recipe.yaml"
-    task = write_pope(folder, RECORDS, every_text=4)
+    task = write_pope(folder, folder)
     recipe.write_text(recipe.read_text().replace("every: 2", f"every: 2\n  tasks: ['{task}']"))
     return folder
 
@@ -46,15 +46,16 @@ def test_training_notices_nothing(
 def test_answers_are_those_of_the_checkpoint(
     name: str, project: Path, reports: dict[tuple[str, int], dict[str, Any]], tmp_path: Path
 ) -> None:
+    items = 2 * len(list(project.glob("*.png")))
     points = [json.loads(line) for line in (project / name / "evals.jsonl").read_text().splitlines()]
-    assert [(row["step"], row["n"], row["of"]) for row in points] == [(step, 28, 28) for step in (0, 2, 4)]
+    assert [(row["step"], row["n"], row["of"]) for row in points] == [
+        (step, items, items) for step in (0, 2, 4)
+    ]
     answered = predictions(project / name / "eval" / "step-000004")
-    assert len(answered) == 28
+    assert len(answered) == items > 20
     if name.endswith("bf16"):  # the checkpoint has the float32 masters
         return
-    task = parse_task(
-        write_pope(tmp_path, RECORDS, every_text=4).replace(f"images={tmp_path}", f"images={project}")
-    )
+    task = parse_task(write_pope(tmp_path, project))
     evaluate(reports[name, 0]["checkpoint"], [task], tmp_path / "eval", blind=False)
     assert answered == predictions(tmp_path / "eval")
 

@@ -28,7 +28,7 @@ from tests.tiny_run import losses, write_pope
 @pytest.fixture
 def task(tiny_project: Path) -> str:
     """Two questions about each image of the tiny project."""
-    return write_pope(tiny_project, 24)
+    return write_pope(tiny_project, tiny_project)
 
 
 @pytest.fixture

@@ -1,0 +1,108 @@
+"""The score on what a model has not seen in training, beside the score on all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from eval.overlap.finding import Overlap, Sighting, TrainingRecords, find_overlap
+from eval.scoring import Sampling, Scored, score_table, whole_table, with_joint
+from eval.tasks import Item, Task
+from eval.tasks.official_files import write_json
+
+FILE = "overlap.jsonl"
+"""The list of items that were seen, in the folder of an evaluation."""
+
+
+def add_overlap(
+    results: dict[str, Any],
+    out: Path,
+    tasks: Mapping[str, Task],
+    records: Sequence[TrainingRecords],
+    *,
+    notes: Sequence[str] = (),
+    workers: int = 1,
+) -> Overlap:
+    """Put beside each task's score how much of it was seen in training, and the score on the rest.
+
+    Only items that were scored are looked for. Each task's part of the results gets ``"overlap": {"n",
+    "images", "questions", "both", "clean": {"n", "metrics"}, "unpaired": {"n", "metrics"}}``: how many items'
+    image, question, and image and question together stand in the training records; ``clean`` are the items
+    whose image does not (without an image: whose question does not), ``unpaired`` those whose image and
+    question do not stand together. ``metrics.json`` is written again; ``overlap.jsonl`` lists what was seen,
+    and where.
+
+    Args:
+        results: of the evaluation; gets the overlap.
+        out: its folder, with ``predictions.jsonl``.
+        tasks: name → task, as they were evaluated.
+        records: what the model learnt from.
+        notes: what a reader has to know of these records, such as files that are gone.
+        workers: processes that compare.
+
+    Raises:
+        UserError: a file of records cannot be read, or not one image of the benchmarks can be.
+    """
+    items = {name: {item.id: item for item in task.load()} for name, task in tasks.items()}
+    answers = _answers(out / "predictions.jsonl", tasks)
+    asked = {name: [items[name][item_id] for item_id in found] for name, found in answers.items()}
+    overlap = find_overlap(tasks, asked, records, workers=workers)
+    settings = results["settings"]
+    sampling = Sampling(settings["resamples"], settings["level"], settings["seed"])
+    for name, task in tasks.items() if records else ():  # nothing compared is not nothing seen
+        results["tasks"][name]["overlap"] = _of_task(task, asked[name], answers[name], overlap, sampling)
+    results["overlap"] = {
+        "records": list(overlap.files),
+        "settings": dict(overlap.settings),
+        "unread_images": list(overlap.unread),
+        "notes": list(notes),
+        "file": FILE,
+    }
+    with (out / FILE).open("w", encoding="utf-8") as file:
+        for (name, item_id), sighting in overlap.sightings.items():
+            row = {"task": name, "id": item_id, **asdict(sighting)}
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+    write_json(out / "metrics.json", results)
+    return overlap
+
+
+def _answers(path: Path, tasks: Mapping[str, Task]) -> dict[str, dict[str, tuple[str, dict[str, float]]]]:
+    """Task → item id → answer and its counts, of what was scored about the items' own images."""
+    found: dict[str, dict[str, tuple[str, dict[str, float]]]] = {name: {} for name in tasks}
+    for line in path.read_text(encoding="utf-8").split("\n"):
+        row: dict[str, Any] = json.loads(line) if line else {"blind": True}
+        if not row["blind"] and "counts" in row and row["task"] in found:
+            found[row["task"]][row["id"]] = (row["prediction"], row["counts"])
+    return found
+
+
+def _of_task(
+    task: Task,
+    asked: Sequence[Item],
+    answers: Mapping[str, tuple[str, dict[str, float]]],
+    overlap: Overlap,
+    sampling: Sampling,
+) -> dict[str, Any]:
+    seen = {item.id: overlap.sightings.get((task.name, item.id), Sighting()) for item in asked}
+    clean = [
+        item for item in asked if (seen[item.id].image if item.image else seen[item.id].question) is None
+    ]
+    unpaired = [item for item in asked if seen[item.id].both is None]
+
+    def scored(part: Sequence[Item]) -> dict[str, Any]:
+        texts = {item.id: task.submitted(answers[item.id][0]) for item in part}
+        found = with_joint(task, [Scored(item, answers[item.id][1]) for item in part], texts)
+        metrics = score_table(task, found, sampling) | (whole_table(task, found, texts) if found else {})
+        return {"n": len(part), "metrics": metrics}
+
+    return {
+        "n": len(asked),
+        "images": sum(one.image is not None for one in seen.values()),
+        "questions": sum(one.question is not None for one in seen.values()),
+        "both": sum(one.both is not None for one in seen.values()),
+        "clean": scored(clean),
+        "unpaired": scored(unpaired),
+    }

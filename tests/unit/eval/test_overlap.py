@@ -1,0 +1,219 @@
+"""What training has seen of a benchmark: images, questions, both together, and the score on the rest."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from eval.overlap import TrainingRecords, add_overlap
+from eval.report import write_report
+from eval.runner import evaluate
+from eval.tasks import TaskConfig, build_tasks
+from mmtune.commands.overlap_lines import overlap_lines
+from mmtune.commands.training_data import named, remembered
+from mmtune.errors import UserError
+from tests.unit.eval.conftest import SeeingEngine
+
+IMAGES = 6
+
+
+def picture(number: int) -> Image.Image:
+    """An image like no other of these: coloured squares at random."""
+    blocks = np.random.RandomState(number).randint(0, 255, (6, 6, 3), dtype=np.uint8)
+    return Image.fromarray(blocks).resize((96, 96), Image.Resampling.NEAREST)
+
+
+def pope(folder: Path, images: range) -> TaskConfig:
+    """Two questions about each image, one of them the same for all."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = []
+    for number in images:
+        picture(number).save(folder / f"{number}.png")
+        for label, thing in (("yes", "red"), ("no", f"thing{number}")):
+            text = f"Is there a {thing} in the image?"
+            rows.append(
+                {"question_id": f"{number}-{label}", "image": f"{number}.png", "text": text, "label": label}
+            )
+    path = folder / "coco_pope_random.json"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return TaskConfig("pope", str(path), prompt="bare")
+
+
+def record(name: str, question: str, image: str | None = None) -> dict[str, Any]:
+    value = f"<image>\n{question}" if image else question
+    turns = [{"from": "human", "value": value}, {"from": "gpt", "value": "Yes."}]
+    return {"id": name, **({"image": image} if image else {}), "conversations": turns}
+
+
+@pytest.fixture
+def records(tmp_path: Path) -> TrainingRecords:
+    """Image 0 with a question of the benchmark, 1 cropped with a question of none, 2's question elsewhere."""
+    folder = tmp_path / "training"
+    folder.mkdir()
+    picture(0).resize((80, 80)).save(folder / "again.jpg", quality=80)
+    picture(1).crop((0, 0, 86, 86)).save(folder / "part.png")
+    picture(100).save(folder / "other.png")
+    rows = [
+        record(
+            "a",
+            "is there a THING0 in the image\nAnswer the question using a single word or phrase.",
+            "again.jpg",
+        ),
+        record("b", "What is it?", "part.png"),
+        record("c", "Is there a thing2 in the image?", "other.png"),
+        record("d", "Is there a thing3 in the image?"),
+    ]
+    path = folder / "records.json"
+    path.write_text(json.dumps(rows))
+    return TrainingRecords(path, folder)
+
+
+def run(config: TaskConfig, out: Path, seeing: SeeingEngine) -> dict[str, Any]:
+    return evaluate(seeing, build_tasks([config]), out, resamples=20)  # type: ignore[arg-type]
+
+
+def test_what_was_seen_is_counted_listed_and_left_out(
+    tmp_path: Path, records: TrainingRecords, seeing: SeeingEngine
+) -> None:
+    config, out = pope(tmp_path / "pope", range(IMAGES)), tmp_path / "out"
+    results = run(config, out, seeing)
+    before = json.loads(json.dumps(results["tasks"]["pope_random"]))
+    add_overlap(results, out, build_tasks([config]), [records])
+    found = results["tasks"]["pope_random"].pop("overlap")
+    assert results["tasks"]["pope_random"] == before, "the score on all stays as it was"
+    assert (found["n"], found["images"], found["questions"], found["both"]) == (12, 4, 3, 1)
+    listed = [json.loads(line) for line in (out / "overlap.jsonl").read_text().splitlines()]
+    sorts = {
+        row["id"]: tuple(name for name in ("image", "question", "both") if row[name] is not None)
+        for row in listed
+    }
+    assert sorts == {
+        "0-yes": ("image",),
+        "0-no": ("image", "question", "both"),
+        "1-yes": ("image",),
+        "1-no": ("image",),
+        "2-no": ("question",),
+        "3-no": ("question",),
+    }
+    assert [row["both"]["id"] for row in listed if row["both"]] == ["a"]
+    cut = next(row["image"] for row in listed if row["id"] == "1-no")
+    assert (cut["image"], cut["id"]) == ("part.png", "b") and cut["window"][2] < 1
+    # The clean rest is scored as a benchmark that has only these items.
+    rest = run(pope(tmp_path / "rest", range(2, IMAGES)), tmp_path / "rest-out", seeing)
+    assert found["clean"]["n"] == 8 and found["unpaired"]["n"] == 11
+    assert found["clean"]["metrics"] == rest["tasks"]["pope_random"]["metrics"]
+    written = json.loads((out / "metrics.json").read_text())
+    assert written["tasks"]["pope_random"]["overlap"] == found
+    assert written["overlap"]["records"][0]["rows"] == 4
+
+
+def test_it_is_told_in_terminal_and_report(
+    tmp_path: Path, records: TrainingRecords, seeing: SeeingEngine
+) -> None:
+    config, out = pope(tmp_path / "pope", range(IMAGES)), tmp_path / "out"
+    results = run(config, out, seeing)
+    assert list(overlap_lines(results)) == []
+    assert "Seen in training" not in write_report(out, results=results).read_text()
+    add_overlap(results, out, build_tasks([config]), [records], notes=["a note"])
+    first, second = overlap_lines(results)
+    assert first == "overlap: a note"
+    assert "of 12 items training has seen the image of 4, the question of 3, both together of 1" in second
+    assert "over the 8 clean ones" in second
+    page = write_report(out, results=results).read_text()
+    assert "Seen in training" in page and "a note" in page and "n 8" in page
+
+
+def test_rows_that_cannot_be_compared_are_told(
+    tmp_path: Path, records: TrainingRecords, seeing: SeeingEngine
+) -> None:
+    (records.images / "part.png").unlink()
+    config, out = pope(tmp_path / "pope", range(IMAGES)), tmp_path / "out"
+    results = run(config, out, seeing)
+    add_overlap(results, out, build_tasks([config]), [records])
+    assert results["tasks"]["pope_random"]["overlap"]["images"] == 2
+    assert "1 of 4 rows" in next(overlap_lines(results)) and "part.png" in next(overlap_lines(results))
+
+
+def test_nothing_compared_is_not_nothing_seen(tmp_path: Path, seeing: SeeingEngine) -> None:
+    config, out = pope(tmp_path / "pope", range(IMAGES)), tmp_path / "out"
+    results = run(config, out, seeing)
+    add_overlap(results, out, build_tasks([config]), [], notes=["the data is gone"])
+    assert "overlap" not in results["tasks"]["pope_random"]
+    assert list(overlap_lines(results)) == ["overlap: the data is gone"]
+
+
+def test_items_without_an_image_and_descriptions(
+    tmp_path: Path, records: TrainingRecords, seeing: SeeingEngine, world: Any
+) -> None:
+    """A question without an image is seen where it is asked; a description has no question of its own."""
+    out = tmp_path / "out"
+    chair = world.configs["chair"]
+    results = run(chair, out, seeing)
+    add_overlap(results, out, build_tasks([chair]), [records])
+    found = results["tasks"]["chair"]["overlap"]
+    assert (found["questions"], found["both"]) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [("{folder}/nothing.json", "no such file"), ("{folder}/records.json,images={folder}/no", "image folder")],
+)
+def test_wrong_files_are_told(words: str, message: str, records: TrainingRecords) -> None:
+    with pytest.raises(UserError, match=message):
+        named([words.format(folder=records.images)])
+    with pytest.raises(UserError, match="cannot read"):
+        named([f"{records.path},root=x"])
+
+
+def test_a_checkpoint_remembers_its_data_and_its_parents(tmp_path: Path, records: TrainingRecords) -> None:
+    import hashlib
+
+    def write(folder: Path, path: Path, parent: Path | None = None) -> Path:
+        folder.mkdir()
+        known = hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else "x"
+        manifest: dict[str, Any] = {
+            "data": {"train": [{"path": str(path), "fingerprint": known}]},
+            "recipe": {"data": {"train": [{"path": str(path), "image_root": None}]}},
+            "parent": None,
+        }
+        if parent:
+            sha256 = hashlib.sha256((parent / "mmtune.json").read_bytes()).hexdigest()
+            manifest["parent"] = {"folder": str(parent), "sha256": sha256}
+        (folder / "mmtune.json").write_text(json.dumps(manifest))
+        return folder
+
+    first = write(tmp_path / "first", records.path)
+    second = write(tmp_path / "second", tmp_path / "gone.json", first)
+    found, notes = remembered(str(second))
+    assert [one.path for one in found] == [records.path]
+    assert notes == [f"training data {tmp_path / 'gone.json'} is not on this machine"]
+    records.path.write_text(records.path.read_text() + " ")
+    assert "has changed since" in remembered(str(first))[1][0]
+    (first / "mmtune.json").write_text("{}")
+    assert "grew from is gone" in remembered(str(second))[1][1]
+    assert remembered("hf:some/model") == ([], []) == remembered(str(tmp_path))
+
+
+def test_torch_is_not_needed() -> None:
+    code = "import sys, eval.overlap, mmtune.commands.training_data; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+def test_a_limited_run_compares_what_it_asked(
+    tmp_path: Path, records: TrainingRecords, seeing: SeeingEngine
+) -> None:
+    config, out = pope(tmp_path / "pope", range(IMAGES)), tmp_path / "out"
+    results = run(replace(config, limit=5), out, seeing)
+    add_overlap(results, out, build_tasks([config]), [records])
+    found = results["tasks"]["pope_random"]["overlap"]
+    assert found["n"] == 5 == results["tasks"]["pope_random"]["n"]
+    assert found["clean"]["n"] == 5 - found["images"]
