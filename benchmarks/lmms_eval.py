@@ -68,6 +68,7 @@ def main() -> int:
     )
     parser.add_argument("--python", default=sys.executable, help="of the environment that has lmms-eval")
     parser.add_argument("--checkpoint", type=Path, help="instead of the tiny model")
+    parser.add_argument("--template", default="vicuna_v1", help="of the tiny model (default vicuna_v1)")
     parser.add_argument("--scenes", type=int, default=12, help="images of the miniworld (default 12)")
     parser.add_argument("--limit", type=int, default=32, help="items of each benchmark (default 32)")
     parser.add_argument("--new-tokens", type=int, default=12, help="longest answer (default 12)")
@@ -82,7 +83,7 @@ def main() -> int:
 
 def compare(folder: Path, arguments: argparse.Namespace) -> int:
     """Build what is missing, let both answer, and lay the answers beside each other."""
-    checkpoint = arguments.checkpoint or tiny_model(folder / "model")
+    checkpoint = arguments.checkpoint or tiny_model(folder / arguments.template, arguments.template)
     build_world(folder / "world", arguments.scenes)
     for stale in ("exported", "theirs"):
         shutil.rmtree(folder / stale, ignore_errors=True)
@@ -102,7 +103,7 @@ def compare(folder: Path, arguments: argparse.Namespace) -> int:
     return 0 if len(same) == len(ours) else 1
 
 
-def tiny_model(folder: Path) -> Path:
+def tiny_model(folder: Path, template: str) -> Path:
     """A checkpoint of random weights that talks in words: only the embedded language model has learnt."""
     if (folder / "checkpoint").is_dir():
         return folder / "checkpoint"
@@ -117,7 +118,7 @@ def tiny_model(folder: Path) -> Path:
         projector=ProjectorConfig(),
         language=LanguageConfig(name=str(language)),
     )
-    return save(folder / "checkpoint", build(config, template="vicuna_v1", seed=0))
+    return save(folder / "checkpoint", build(config, template=template, seed=0))
 
 
 def build_world(folder: Path, scenes: int) -> None:
@@ -201,8 +202,15 @@ def their_answers(
     found = {}
     for line in files[-1].read_text(encoding="utf-8").splitlines():
         row = json.loads(line)
-        found[rows[row["doc_id"]]["key"]] = str(row["filtered_resps"][0]).strip()
+        found[rows[row["doc_id"]]["key"]] = said(row["filtered_resps"]).strip()
     return found
+
+
+def said(responses: Any) -> str:
+    """The one answer of an item; versions differ in how deep it lies."""
+    while isinstance(responses, list):
+        (responses,) = responses
+    return str(responses)
 
 
 def task_file(place: Path, new_tokens: int) -> str:

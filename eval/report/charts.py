@@ -23,7 +23,7 @@ class Series:
     name: str
     points: tuple[Point, ...]
     style: str
-    """CSS class: ``train``, ``raw`` or ``validation``."""
+    """CSS class: ``train``, ``raw``, ``kind`` or ``validation``."""
 
 
 def line_chart(title: str, series: Sequence[Series], x_label: str, y_label: str) -> Markup:

@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from eval.report.charts import Point, Series, line_chart, smoothed
 from eval.report.numbers import duration
+from eval.report.run_benchmarks import BenchmarkCurve, benchmark_curves
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,7 @@ class RunView:
     name: str
     chart: Markup
     facts: tuple[tuple[str, str], ...]
+    benchmarks: tuple[BenchmarkCurve, ...] = ()
 
 
 def view_run(name: str, folder: Path) -> RunView:
@@ -34,7 +36,8 @@ def view_run(name: str, folder: Path) -> RunView:
         Series("validation loss", validation, "validation"),
     ]
     chart = line_chart(f"Loss curves of {name}", [s for s in series if s.points], "step", "loss per token")
-    return RunView(name, chart, _facts(rows, train, validation))
+    benchmarks = benchmark_curves(read_rows(folder / "evals.jsonl"))
+    return RunView(name, chart, _facts(rows, train, validation), benchmarks)
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:

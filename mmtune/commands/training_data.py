@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from eval.overlap import TrainingRecords
 
 NONE = "none"
+MOST_ROWS = 20_000
+"""Rows of remembered records that are compared without being asked: some minutes of one core."""
 MANIFEST = "mmtune.json"
 _BLOCK = 1 << 20
 
@@ -48,22 +50,25 @@ def remembered(model: str) -> tuple[list[TrainingRecords], list[str]]:
         model: as ``mmtune eval`` takes it.
 
     Returns:
-        The records, and a sentence for each that cannot be compared or has changed since. Neither for a model
-        that is no checkpoint of a run.
+        The records, and a sentence for each that is not compared, since it is not there or would take long,
+        or has changed since. Neither for a model that is no checkpoint of a run.
     """
     from eval.overlap import TrainingRecords
 
     found: dict[tuple[Path, Path], TrainingRecords] = {}
     notes: list[str] = []
+    rows = 0
     for manifest in _line(Path(model.removeprefix("mmtune:"))):
         if manifest is None:
             notes.append("a checkpoint that this one grew from is gone or another now: its data is not known")
             continue
         fraction = manifest["recipe"]["data"].get("validation_fraction", 0.0)
-        known = {source["path"]: source.get("fingerprint") for source in manifest["data"]["train"]}
+        known = {source["path"]: source for source in manifest["data"]["train"]}
         for source in manifest["recipe"]["data"]["train"]:
             path = Path(source["path"])
             images = Path(source.get("image_root") or path.parent)
+            as_read = known.get(source["path"], {})
+            size = as_read.get("records", 0)
             if not path.is_file():
                 what = (
                     "a folder of shards, which are not compared" if path.exists() else "not on this machine"
@@ -71,10 +76,16 @@ def remembered(model: str) -> tuple[list[TrainingRecords], list[str]]:
                 notes.append(f"training data {path} is {what}")
             elif not images.is_dir():
                 notes.append(f"the images of training data {path} are not on this machine")
-            else:
-                found[path.resolve(), images.resolve()] = TrainingRecords(path, images)
+            elif rows + size > MOST_ROWS:
+                notes.append(
+                    f"the {size:,} rows of training data {path} are compared only when asked, which takes a"
+                    f" while: --train-data {path},images={images}"
+                )
+            elif (place := (path.resolve(), images.resolve())) not in found:
+                rows += size
+                found[place] = TrainingRecords(path, images)
                 # A part of a file that is kept for validation gives the rest a fingerprint of its own.
-                if not fraction and known.get(source["path"]) not in (None, _sha256(path)):
+                if not fraction and as_read.get("fingerprint") not in (None, _sha256(path)):
                     notes.append(f"training data {path} has changed since the training")
     return list(found.values()), notes
 

@@ -176,11 +176,11 @@ def test_wrong_files_are_told(words: str, message: str, records: TrainingRecords
 def test_a_checkpoint_remembers_its_data_and_its_parents(tmp_path: Path, records: TrainingRecords) -> None:
     import hashlib
 
-    def write(folder: Path, path: Path, parent: Path | None = None) -> Path:
+    def write(folder: Path, path: Path, parent: Path | None = None, rows: int = 4) -> Path:
         folder.mkdir()
         known = hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else "x"
         manifest: dict[str, Any] = {
-            "data": {"train": [{"path": str(path), "fingerprint": known}]},
+            "data": {"train": [{"path": str(path), "fingerprint": known, "records": rows}]},
             "recipe": {"data": {"train": [{"path": str(path), "image_root": None}]}},
             "parent": None,
         }
@@ -199,6 +199,9 @@ def test_a_checkpoint_remembers_its_data_and_its_parents(tmp_path: Path, records
     assert "has changed since" in remembered(str(first))[1][0]
     (first / "mmtune.json").write_text("{}")
     assert "grew from is gone" in remembered(str(second))[1][1]
+    large = write(tmp_path / "large", records.path, rows=10**6)
+    assert remembered(str(large))[0] == []
+    assert "1,000,000 rows" in remembered(str(large))[1][0]
     assert remembered("hf:some/model") == ([], []) == remembered(str(tmp_path))
 
 

@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from eval.in_training import open_benchmarks
+from eval.report.runs import view_run
 from eval.runner import run as evaluate
 from eval.tasks import parse_task
 from mmtune.errors import UserError
@@ -94,6 +95,29 @@ def test_scores_are_told_beside_the_losses_and_are_the_checkpoints(
     assert (out / "eval" / "step-000004" / name).read_text() == (tmp_path / "eval" / name).read_text()
 
 
+def test_the_report_draws_them_beside_the_loss(tmp_path: Path) -> None:
+    """The run's part of a report: a chart of all items and of each kind, over n of N."""
+    points = [
+        {
+            "step": step,
+            "task": "vqav2",
+            "primary": "accuracy",
+            "n": 20,
+            "of": 100,
+            "answered_by": {"generate": 20},
+            "metrics": {"accuracy": value},
+            "by": {"answer_type": {"number": value, "other": None if step else 0.5}},
+        }
+        for step, value in ((0, 0.125), (10, 0.25), (20, 0.75))
+    ]
+    (tmp_path / "evals.jsonl").write_text("".join(json.dumps(row) + "\n" for row in points))
+    (tmp_path / "scalars.jsonl").write_text('{"step": 1, "loss": 2.5}\n')
+    (curve,) = view_run("tune", tmp_path).benchmarks
+    assert curve.last == "0.750" and "over 20 of 100 items" in curve.note
+    for told in ("0.125", "0.75", "all items", "number", "other"):
+        assert told in curve.chart
+
+
 def test_a_run_that_goes_on_tells_each_score_once(
     recipe: Recipe, task: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -141,6 +165,19 @@ def test_a_broken_task_is_told_before_anything_is_trained(
 def test_a_dry_run_tells_what_will_be_asked(tiny_project: Path, task: str, tmp_path: Path) -> None:
     words = ["train", str(tiny_project / "recipe.yaml"), "--dry-run", "--eval.tasks", json.dumps([task])]
     assert "eval: pope_random: 32 of 32 items" in command(words, tmp_path)
+
+
+def test_mmtune_eval_finds_the_training_data_by_itself(recipe: Recipe, task: str, tmp_path: Path) -> None:
+    """The tiny benchmark is made of the images that the tiny records are about."""
+    checkpoint = str(train(replace(recipe, optim=replace(recipe.optim, steps=1))).checkpoint)
+    words = ["eval", checkpoint, "--task", task, "--no-blind", "--limit", "6"]
+    told = command([*words, "--out", str(tmp_path / "eval")], tmp_path)
+    assert "pope_random: of 6 items training has seen the image of 6, the question of 0" in told
+    assert "f1 undefined over the 0 clean ones" in told
+    assert "Seen in training" in (tmp_path / "eval" / "report.html").read_text()
+    assert len(rows(tmp_path / "eval" / "overlap.jsonl")) == 6
+    words += ["--train-data", "none", "--out", str(tmp_path / "again")]
+    assert "training has seen" not in command(words, tmp_path)
 
 
 def test_a_program_without_evaluation_says_so(recipe: Recipe, task: str) -> None:

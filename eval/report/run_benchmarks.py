@@ -1,0 +1,65 @@
+"""Benchmarks that a training run asked on the way, as curves over its steps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from markupsafe import Markup
+
+from eval.report.charts import Point, Series, line_chart
+from eval.report.numbers import label, number, title
+
+MOST_KINDS = 8
+"""Kinds of a breakdown that are drawn; one with more is left to TensorBoard and ``evals.jsonl``."""
+
+
+@dataclass(frozen=True)
+class BenchmarkCurve:
+    """One benchmark of one run."""
+
+    name: str
+    chart: Markup
+    note: str
+    """Over how many items, and how they were answered."""
+    last: str
+    """The primary metric at the end."""
+    metric: str
+
+
+def benchmark_curves(rows: Sequence[Mapping[str, Any]]) -> tuple[BenchmarkCurve, ...]:
+    """A chart of each benchmark: its primary metric, and that of each kind of its items.
+
+    Args:
+        rows: of the run's ``evals.jsonl``.
+    """
+    return tuple(
+        _curve(task, [row for row in rows if row["task"] == task])
+        for task in dict.fromkeys(row["task"] for row in rows)
+    )
+
+
+def _curve(task: str, rows: Sequence[Mapping[str, Any]]) -> BenchmarkCurve:
+    metric = rows[-1]["primary"]
+    whole = _points((row["step"], row["metrics"].get(metric)) for row in rows)
+    series = [Series("all items", whole, "validation")]
+    for breakdown, kinds in rows[-1]["by"].items():
+        for kind in kinds if 1 < len(kinds) <= MOST_KINDS else ():
+            points = _points((row["step"], row["by"].get(breakdown, {}).get(kind)) for row in rows)
+            series.append(Series(f"{title(breakdown)}: {title(kind)}", points, "kind"))
+    over = dict.fromkeys(f"{row['n']} of {row['of']} items" for row in rows)
+    ways = dict.fromkeys(way for row in rows for way in row["answered_by"])
+    name = title(task)
+    return BenchmarkCurve(
+        name,
+        line_chart(f"{name} during training", [s for s in series if s.points], "step", label(metric)),
+        f"over {', then '.join(over)}, answered by {', '.join(ways)}",
+        number(whole[-1][1]) if whole else "–",
+        label(metric),
+    )
+
+
+def _points(values: Any) -> tuple[Point, ...]:
+    """What is undefined leaves a gap."""
+    return tuple((float(step), float(value)) for step, value in values if value is not None)
