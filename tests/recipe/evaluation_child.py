@@ -38,7 +38,24 @@ def main(folder: Path, runs: list[str]) -> None:
         (folder / f"{name}-rank{dist.get_rank()}.json").write_text(json.dumps(report))
         if "error" in report:
             os._exit(1)
+    train(
+        load_recipe(folder / "recipe.yaml", ["--engine.name=ddp", f"--out={folder / 'broken'}"]), open_broken
+    )
     dist.destroy_process_group()
+
+
+def open_broken(*tasks: Any, **settings: Any) -> Any:
+    """Benchmarks that the second rank, and it alone, cannot be asked the second time."""
+    benchmarks = open_benchmarks(*tasks, **settings)
+    ask, left = benchmarks.ask, iter((True, False, True))
+
+    def broken(bundle: Any, rank: int, world: int) -> Any:
+        if not next(left) and rank == 1:
+            raise ZeroDivisionError("on one rank")
+        return ask(bundle, rank, world)
+
+    object.__setattr__(benchmarks, "ask", broken)
+    return benchmarks
 
 
 def watch(held: list[int]) -> None:

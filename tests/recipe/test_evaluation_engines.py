@@ -71,6 +71,16 @@ def test_every_rank_answers_with_all_weights(
         assert held[0] > 1.5 * reports_held(reports[name, 0]["checkpoint"])
 
 
+def test_what_fails_on_one_rank_holds_up_none(
+    project: Path, reports: dict[tuple[str, int], dict[str, Any]]
+) -> None:
+    points = [json.loads(line) for line in (project / "broken" / "evals.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in points] == [0, 4]
+    assert losses(project / "broken") == losses(project / "ddp-fp32")
+    log = (project / "broken" / "log.txt").read_text()
+    assert "ZeroDivisionError: on one rank" in log and "without the scores of step 2" in log
+
+
 def reports_held(folder: str) -> int:
     """Numbers that the engine held on rank 0, as the checkpoint says."""
     from mmtune.models.checkpoint import read_manifest
