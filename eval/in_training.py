@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -78,8 +78,8 @@ class TrainingBenchmarks:
             for name, task in self.tasks.items()
         ]
 
-    def ask(self, bundle: Any, rank: int, world: int) -> dict[int, Outcome]:
-        """Answers to this process's share of the questions, by their place, or why there is none.
+    def ask(self, bundle: Any, rank: int, world: int) -> Iterator[tuple[int, Outcome]]:
+        """This process's share of the questions: the place of each, and its answer or why there is none.
 
         Args:
             bundle: the model with its tokenizer and template.
@@ -93,13 +93,11 @@ class TrainingBenchmarks:
         places = {ask: place for place, ask in enumerate(asks)}
         mine = Peers(rank, world).mine(asks)
         backend = Checkpoint(Engine(bundle), self.plan.batch_size)
-        return {
-            places[mine[index]]: str(outcome) if isinstance(outcome, UserError) else outcome
-            for index, outcome in backend.ask(mine)
-        }
+        for index, outcome in backend.ask(mine):
+            yield places[mine[index]], str(outcome) if isinstance(outcome, UserError) else outcome
 
     def score(
-        self, found: Sequence[Mapping[int, Outcome]], folder: Path, step: int, seconds: float
+        self, found: Sequence[Sequence[tuple[int, Outcome]]], folder: Path, step: int, seconds: float
     ) -> list[dict[str, Any]]:
         """Write predictions, answer files and ``metrics.json`` of this step, and give the curves' points.
 
@@ -111,7 +109,7 @@ class TrainingBenchmarks:
         folder.mkdir(parents=True, exist_ok=True)
         with Predictions(folder / "predictions.jsonl", self.tasks, self.chosen) as kept:
             for part in found:
-                keep(kept, asks, ((order[place], outcome) for place, outcome in part.items()))
+                keep(kept, asks, ((order[place], outcome) for place, outcome in part))
         collected = Collected(kept, known=0, asked=sum(map(len, found)))
         results = results_of(
             collected,

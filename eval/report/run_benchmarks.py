@@ -22,9 +22,9 @@ class BenchmarkCurve:
     name: str
     chart: Markup
     note: str
-    """Over how many items, and how they were answered."""
+    """Over how many items, how they were answered, what is not drawn."""
     last: str
-    """The primary metric at the end."""
+    """The primary metric at the last evaluation."""
     metric: str
 
 
@@ -50,12 +50,17 @@ def _curve(task: str, rows: Sequence[Mapping[str, Any]]) -> BenchmarkCurve:
             series.append(Series(f"{title(breakdown)}: {title(kind)}", points, "kind"))
     over = dict.fromkeys(f"{row['n']} of {row['of']} items" for row in rows)
     ways = dict.fromkeys(way for row in rows for way in row["answered_by"])
-    name = title(task)
+    notes = [f"over {', then '.join(over)}, answered by {', '.join(ways)}"]
+    if len(series) > 1:
+        notes.append("thin lines are kinds of items")
+    if len(whole) < len(rows):
+        notes.append(f"undefined at {len(rows) - len(whole)} of {len(rows)} evaluations")
+    name, last = title(task), rows[-1]["metrics"].get(metric)
     return BenchmarkCurve(
         name,
         line_chart(f"{name} during training", [s for s in series if s.points], "step", label(metric)),
-        f"over {', then '.join(over)}, answered by {', '.join(ways)}",
-        number(whole[-1][1]) if whole else "–",
+        "; ".join(notes),
+        "undefined" if last is None else number(last),
         label(metric),
     )
 

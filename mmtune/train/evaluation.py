@@ -16,6 +16,7 @@ import torch
 from mmtune.errors import UserError
 from mmtune.models.bundle import Bundle
 from mmtune.train.engines.base import Engine
+from mmtune.train.interrupt import StopRequest
 from mmtune.train.settings import Recipe
 from mmtune.train.whole_model import WholeModel
 
@@ -36,14 +37,17 @@ class Benchmarks(Protocol):
         """A sentence for each: items, images, how they are answered."""
         ...
 
-    def ask(self, bundle: Bundle, rank: int, world: int) -> Any:
-        """Answers to this rank's share of the questions, as values that can be sent to another process.
+    def ask(self, bundle: Bundle, rank: int, world: int) -> Iterator[Any]:
+        """Answers to this rank's share of the questions as they come, as values that can be sent to another
+        process.
 
         No rank waits for another in here.
         """
         ...
 
-    def score(self, found: Sequence[Any], folder: Path, step: int, seconds: float) -> list[dict[str, Any]]:
+    def score(
+        self, found: Sequence[Sequence[Any]], folder: Path, step: int, seconds: float
+    ) -> list[dict[str, Any]]:
         """Scores of what all ranks have found.
 
         Args:
@@ -116,16 +120,22 @@ class Evaluation:
         engine: holds the weights.
         bundle: the model.
         benchmarks: what is asked.
+        stop: whether the run is asked to stop, which does not wait for the last question.
     """
 
-    def __init__(self, recipe: Recipe, engine: Engine, bundle: Bundle, benchmarks: Benchmarks) -> None:
+    def __init__(
+        self, recipe: Recipe, engine: Engine, bundle: Bundle, benchmarks: Benchmarks, stop: StopRequest
+    ) -> None:
         self.folder = Path(recipe.out) / FOLDER
         self.engine = engine
         self.benchmarks = benchmarks
+        self.stop = stop
         self.model = WholeModel(bundle, engine)
 
-    def scores(self, step: int) -> tuple[list[dict[str, Any]], float]:
+    def scores(self, step: int) -> tuple[list[dict[str, Any]], float] | None:
         """Scores of the model as it is now, on rank 0, and the seconds it took; every rank calls it.
+
+        None where a rank is asked to stop before its last question.
 
         Raises:
             UserError: for what the user can mend; every rank raises it.
@@ -135,12 +145,22 @@ class Evaluation:
         stopwatch = _stopwatch()
         with _generators_kept(engine.device):
             with self.model.gathered() as bundle, engine.autocast():
-                found = self._agreed(lambda: self.benchmarks.ask(bundle, engine.rank, engine.world))
+                found = self._agreed(lambda: self._ask(bundle))
+            if any(answers is None for answers in found):
+                return None
             folder = self.folder / f"step-{step:06d}"
             rows = self._agreed(
                 lambda: self.benchmarks.score(found, folder, step, stopwatch()) if engine.rank == 0 else []
             )
         return rows[0], stopwatch()
+
+    def _ask(self, bundle: Bundle) -> list[Any] | None:
+        answers = []
+        for answer in self.benchmarks.ask(bundle, self.engine.rank, self.engine.world):
+            if self.stop.requested:
+                return None
+            answers.append(answer)
+        return answers
 
     def _agreed(self, work: Callable[[], Any]) -> list[Any]:
         """Every rank's result. What fails on one rank is raised on all, so that none waits for it."""

@@ -109,7 +109,7 @@ class _Run:
             engine,
         )
         self.evaluation = (
-            Evaluation(recipe, engine, self.bundle, benchmarks) if benchmarks is not None else None
+            Evaluation(recipe, engine, self.bundle, benchmarks, stop) if benchmarks is not None else None
         )
         optim = recipe.optim
         engine.wrap(
@@ -278,10 +278,13 @@ class _Run:
         """Ask the benchmarks; where that fails before the first step the run ends, later it goes on."""
         step = self.progress.step
         try:
-            scores, seconds = evaluation.scores(step)
+            found = evaluation.scores(step)
         except (UserError, EvaluationError) as error:
             if step == 0:
                 raise
             log.error("%s The run goes on without the scores of step %d.", error, step)
             return
-        telemetry.evaluation(step, scores, seconds)
+        if found is None:
+            log.warning("step %d is not evaluated: the run is asked to stop", step)
+        else:
+            telemetry.evaluation(step, *found)

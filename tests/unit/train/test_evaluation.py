@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import random
+import signal
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from eval.in_training import open_benchmarks
+from eval.in_training import TrainingBenchmarks, open_benchmarks
 from eval.report.runs import view_run
 from eval.runner import run as evaluate
 from eval.tasks import parse_task
@@ -114,6 +116,11 @@ def test_the_report_draws_them_beside_the_loss(tmp_path: Path) -> None:
     (tmp_path / "scalars.jsonl").write_text('{"step": 1, "loss": 2.5}\n')
     (curve,) = view_run("tune", tmp_path).benchmarks
     assert curve.last == "0.750" and "over 20 of 100 items" in curve.note
+    assert "undefined" not in curve.note and "thin lines" in curve.note
+    with (tmp_path / "evals.jsonl").open("a") as file:
+        file.write(json.dumps({**points[-1], "step": 30, "metrics": {"accuracy": None}}) + "\n")
+    (cut,) = view_run("tune", tmp_path).benchmarks
+    assert cut.last == "undefined" and "undefined at 1 of 4 evaluations" in cut.note
     for told in ("0.125", "0.75", "all items", "number", "other"):
         assert told in curve.chart
 
@@ -167,6 +174,26 @@ def test_a_dry_run_tells_what_will_be_asked(tiny_project: Path, task: str, tmp_p
     assert "eval: pope_random: 32 of 32 items" in command(words, tmp_path)
 
 
+def test_a_run_that_is_asked_to_stop_does_not_wait_for_the_last_question(
+    recipe: Recipe, task: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = replace(recipe, eval=EvalConfig([task], every=2, limit=8))
+    ask, asked = TrainingBenchmarks.ask, []
+
+    def slow(self: TrainingBenchmarks, bundle: Any, rank: int, world: int) -> Any:
+        for answer in ask(self, bundle, rank, world):
+            asked.append(answer)
+            if len(asked) == 8 + 3:  # the third question after step 2
+                os.kill(os.getpid(), signal.SIGTERM)
+            yield answer
+
+    monkeypatch.setattr(TrainingBenchmarks, "ask", slow)
+    result = train(recipe, open_benchmarks)
+    assert (result.step, result.interrupted, len(asked)) == (2, True, 8 + 3)
+    assert train(recipe, open_benchmarks).step == 4
+    assert [row["step"] for row in rows(Path(recipe.out) / "evals.jsonl")] == [0, 4]
+
+
 def test_mmtune_eval_finds_the_training_data_by_itself(recipe: Recipe, task: str, tmp_path: Path) -> None:
     """The tiny benchmark is made of the images that the tiny records are about."""
     checkpoint = str(train(replace(recipe, optim=replace(recipe.optim, steps=1))).checkpoint)
@@ -196,7 +223,7 @@ def test_a_failure_ends_the_run_at_its_start_and_not_later(
             return []
 
         def ask(self, bundle: Any, rank: int, world: int) -> Any:
-            random.random(), np.random.rand(), torch.rand(1)
+            yield random.random(), np.random.rand(), torch.rand(1)
 
         def score(self, found: Any, folder: Path, step: int, seconds: float) -> list[dict[str, Any]]:
             if step >= self.first:
