@@ -205,10 +205,20 @@ def test_a_checkpoint_remembers_its_data_and_its_parents(tmp_path: Path, records
     assert remembered("hf:some/model") == ([], []) == remembered(str(tmp_path))
 
 
-def test_torch_is_not_needed() -> None:
-    code = "import sys, eval.overlap, mmtune.commands.training_data; print('torch' in sys.modules)"
+def test_torch_is_not_needed(tmp_path: Path, records: TrainingRecords) -> None:
+    """Nothing on the way asks for it: an import of it would fail here."""
+    config = pope(tmp_path / "pope", range(IMAGES))
+    code = (
+        "import sys; sys.modules['torch'] = None\n"
+        "from eval.overlap import find_overlap\n"
+        "from eval.tasks import TaskConfig, build_tasks\n"
+        "from mmtune.commands.training_data import named\n"
+        f"tasks = build_tasks([TaskConfig('pope', {config.annotations!r})])\n"
+        "items = {name: task.load() for name, task in tasks.items()}\n"
+        f"print(len(find_overlap(tasks, items, named([{str(records.path)!r}])).sightings))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "False"
+    assert done.stdout.strip() == "6"
 
 
 def test_a_limited_run_compares_what_it_asked(
