@@ -123,7 +123,8 @@ class TrainingBenchmarks:
             len(found),
             seconds,
         )
-        return [_point(name, result) for name, result in results["tasks"].items()]
+        points = [_point(name, result) for name, result in results["tasks"].items()]
+        return points + [_abilities(name, found) for name, found in results["groupings"].items()]
 
     def _asks(self) -> dict[Ask, list[Waiting]]:
         return plan_asks(self.tasks, self.chosen, self.plan.blind, self.plan.seed, self.plan.how)
@@ -146,7 +147,7 @@ def _check(task: Task, chosen: Sequence[Item]) -> None:
     """Refuse what would fail in mid-run."""
     if not chosen:
         raise UserError(f"The task {task.name} has no items", task.config.annotations)
-    images = list(dict.fromkeys(item.image for item in chosen if item.image))[:LOOKED_AT]
+    images = list(dict.fromkeys(image for item in chosen for image in item.images))[:LOOKED_AT]
     if images and not any(_there(task.images, image) for image in images):
         raise UserError(
             f"None of the first {len(images)} images of {task.name} is there, as {images[0]}",
@@ -177,5 +178,20 @@ def _point(name: str, result: Mapping[str, Any]) -> dict[str, Any]:
         "by": {
             breakdown: {kind: part["metrics"].get(primary, {}).get("value") for kind, part in kinds.items()}
             for breakdown, kinds in result["by"].items()
+        },
+    }
+
+
+def _abilities(name: str, grouping: Mapping[str, Any]) -> dict[str, Any]:
+    """The points of a grouping: accuracy and stability of each ability; it has no figure of its own."""
+    abilities = grouping["abilities"]
+    return {
+        "task": name,
+        "primary": "accuracy",
+        "n": sum(ability["n"] for ability in abilities.values()),
+        "metrics": {},
+        "by": {
+            figure: {ability: found[figure] for ability, found in abilities.items()}
+            for figure in ("accuracy", "stability")
         },
     }

@@ -25,6 +25,8 @@ from data_builders.engines import get_engine
 from eval.tasks import Item, Task
 from mmtune.errors import UserError
 
+_Image = tuple[str, str]
+"""An image's folder and its path in it."""
 _ASKED = "benchmarks"
 
 
@@ -53,7 +55,8 @@ class TrainingRecords:
 
 @dataclass(frozen=True)
 class Sighting:
-    """Where training shows an item: the first match of each sort, as ``{"file", "row", "id", …}``."""
+    """Where training shows an item, or one of its images: the first match of each sort, as ``{"file", "row",
+    "id", …}``."""
 
     image: Mapping[str, Any] | None = None
     question: Mapping[str, Any] | None = None
@@ -123,25 +126,27 @@ class _Known:
     """
 
     def __init__(self, tasks: Mapping[str, Task], items: Mapping[str, Sequence[Item]]) -> None:
-        self._items: dict[tuple[str, str], tuple[tuple[str, str] | None, str]] = {}
-        images: dict[tuple[str, str], BenchmarkItem] = {}
+        self._items: dict[tuple[str, str], tuple[tuple[_Image, ...], str]] = {}
+        images: dict[_Image, BenchmarkItem] = {}
         questions: dict[str, BenchmarkItem] = {}
         for name, task in tasks.items():
             for item in items[name]:
-                image = (str(task.images), item.image) if item.image else None
+                shown = tuple((str(task.images), image) for image in item.images)
                 question = question_of(item.question) if task.asks_questions else ""
-                self._items[name, item.id] = (image, question)
-                if image is not None and image not in images:
-                    images[image] = BenchmarkItem(_ASKED, f"i{len(images)}", item.image, task.images, "")
+                self._items[name, item.id] = (shown, question)
+                for image in shown:
+                    if image not in images:
+                        place = f"i{len(images)}"
+                        images[image] = BenchmarkItem(_ASKED, place, image[1], task.images, "")
                 if question and question not in questions:
                     asked = f"q{len(questions)}"
                     questions[question] = BenchmarkItem(_ASKED, asked, None, task.images, item.question)
         self.asked = [*images.values(), *questions.values()]
         self._image_of = {item.id: image for image, item in images.items()}
         self._question_of = {item.id: question for question, item in questions.items()}
-        self._images: dict[tuple[str, str], dict[str, Any]] = {}
+        self._images: dict[_Image, dict[str, Any]] = {}
         self._questions: dict[str, dict[str, Any]] = {}
-        self._pairs: dict[tuple[tuple[str, str], str], dict[str, Any]] = {}
+        self._pairs: dict[tuple[_Image, str], dict[str, Any]] = {}
 
     def take(self, file: str, found: Contamination) -> None:
         """Add what one file of records shows."""
@@ -162,12 +167,12 @@ class _Known:
     def sightings(self) -> dict[tuple[str, str], Sighting]:
         """Of each item that was seen at all."""
         found = {}
-        for key, (image, question) in self._items.items():
+        for key, (images, question) in self._items.items():
             asked = self._questions.get(question)
-            if image is None:
-                sighting = Sighting(None, asked, asked)
-            else:
-                sighting = Sighting(self._images.get(image), asked, self._pairs.get((image, question)))
+            shown = next((self._images[image] for image in images if image in self._images), None)
+            pairs = ((image, question) for image in images)
+            both = next((self._pairs[pair] for pair in pairs if pair in self._pairs), None)
+            sighting = Sighting(shown, asked, both if images else asked)
             if sighting != Sighting():
                 found[key] = sighting
         return found

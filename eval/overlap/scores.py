@@ -88,11 +88,13 @@ def _of_task(
 ) -> dict[str, Any]:
     seen = {item.id: overlap.sightings.get((task.name, item.id), Sighting()) for item in asked}
     clean = [
-        item for item in asked if (seen[item.id].image if item.image else seen[item.id].question) is None
+        item for item in asked if (seen[item.id].image if item.images else seen[item.id].question) is None
     ]
     unpaired = [item for item in asked if seen[item.id].both is None]
 
     def scored(part: Sequence[Item]) -> dict[str, Any]:
+        if task.needs_judge:  # there is an answer, but no score yet
+            return {"n": len(part), "metrics": {}}
         texts = {item.id: task.submitted(answers[item.id][0]) for item in part}
         found = with_joint(task, [Scored(item, answers[item.id][1]) for item in part], texts)
         metrics = score_table(task, found, sampling) | (whole_table(task, found, texts) if found else {})

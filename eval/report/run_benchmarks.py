@@ -32,8 +32,9 @@ def benchmark_curves(rows: Sequence[Mapping[str, Any]]) -> tuple[BenchmarkCurve,
     """A chart of each benchmark: its primary metric, and that of each kind of its items.
 
     Args:
-        rows: of the run's ``evals.jsonl``.
+        rows: of the run's ``evals.jsonl``; groupings over several benchmarks are not drawn.
     """
+    rows = [row for row in rows if "of" in row]
     return tuple(
         _curve(task, [row for row in rows if row["task"] == task])
         for task in dict.fromkeys(row["task"] for row in rows)

@@ -58,7 +58,8 @@ class Benchmarks(Protocol):
 
         Returns:
             For each benchmark ``{"task", "primary", "n", "of", "metrics": {metric: value}, "by": {breakdown:
-            {kind: value of the primary metric}}, …}``; a value is None where it is undefined.
+            {kind: value of the primary metric}}, …}``; a value is None where it is undefined. Groupings over
+            several benchmarks follow, with no metrics of their own and their abilities under ``by``.
 
         Raises:
             UserError: if nothing of a benchmark could be answered.

@@ -169,10 +169,7 @@ class Telemetry:
             for row in scores:
                 file.write(json.dumps({"step": step, **row}, ensure_ascii=False) + "\n")
                 values |= _scalars_of(row)
-                found = row["metrics"].get(row["primary"])
-                told = "undefined" if found is None else f"{found:.4f}"
-                over = f"{row['n']} of {row['of']} items"
-                log.info("step %d: %s %s %s over %s", step, row["task"], row["primary"], told, over)
+                log.info("step %d: %s", step, _told(row))
         self._write(step, values)
         self._last = time.monotonic()
 
@@ -222,6 +219,18 @@ def memory_gb() -> float:
     except ImportError:  # Windows
         return 0.0
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
+
+
+def _told(row: Mapping[str, Any]) -> str:
+    """One benchmark's score, or one grouping's abilities, in a line."""
+    if "of" not in row:
+        abilities = ", ".join(
+            f"{name} {value:.4f}" for name, value in row["by"][row["primary"]].items() if value is not None
+        )
+        return f"{row['task']} {row['primary']}: {abilities}"
+    found = row["metrics"].get(row["primary"])
+    value = "undefined" if found is None else f"{found:.4f}"
+    return f"{row['task']} {row['primary']} {value} over {row['n']} of {row['of']} items"
 
 
 def _scalars_of(row: Mapping[str, Any]) -> dict[str, float]:

@@ -116,8 +116,9 @@ def _items(args: argparse.Namespace) -> list[BenchmarkItem]:
     for name, task in build_tasks(configs).items() if configs else ():
         asks = task.asks_questions
         items += [
-            BenchmarkItem(name, item.id, item.image, task.images, item.question if asks else "")
+            BenchmarkItem(name, item.id, image, task.images, item.question if asks else "")
             for item in task.load()
+            for image in item.images or (None,)
         ]
     for text in args.records:
         items += _of_records(text)

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from eval.overlap import TrainingRecords, add_overlap
+from eval.overlap import TrainingRecords, add_overlap, find_overlap
 from eval.report import write_report
 from eval.runner import evaluate
-from eval.tasks import TaskConfig, build_tasks
+from eval.tasks import Item, TaskConfig, build_tasks
 from mmtune.commands.overlap_lines import overlap_lines
 from mmtune.commands.training_data import named, remembered
 from mmtune.errors import UserError
@@ -150,16 +150,34 @@ def test_nothing_compared_is_not_nothing_seen(tmp_path: Path, seeing: SeeingEngi
     assert list(overlap_lines(results)) == ["overlap: the data is gone"]
 
 
-def test_items_without_an_image_and_descriptions(
-    tmp_path: Path, records: TrainingRecords, seeing: SeeingEngine, world: Any
+def test_several_images_or_none(tmp_path: Path, records: TrainingRecords) -> None:
+    """Of several images one is enough; a question without an image is seen where it is asked."""
+    tasks = build_tasks([pope(tmp_path / "pope", range(IMAGES))])
+    items = [
+        Item("two", "4.png", "Is there a thing0 in the image?", images=("4.png", "0.png")),
+        Item("new", "4.png", "Is it art?", images=("4.png", "5.png")),
+        Item("text", "", "Is there a THING3 in the image?"),
+        Item("new text", "", "Is it art?"),
+    ]
+    found = find_overlap(tasks, {"pope_random": items}, [records]).sightings
+    assert set(found) == {("pope_random", "two"), ("pope_random", "text")}
+    both, text = found["pope_random", "two"].both, found["pope_random", "text"].both
+    assert both is not None and both["id"] == "a"
+    assert text is not None and text["id"] == "d"
+
+
+@pytest.mark.parametrize("task", ["chair", "vqav2"])
+def test_descriptions_have_no_question_of_their_own(
+    task: str, tmp_path: Path, records: TrainingRecords, seeing: SeeingEngine, world: Any
 ) -> None:
-    """A question without an image is seen where it is asked; a description has no question of its own."""
-    out = tmp_path / "out"
-    chair = world.configs["chair"]
-    results = run(chair, out, seeing)
-    add_overlap(results, out, build_tasks([chair]), [records])
-    found = results["tasks"]["chair"]["overlap"]
-    assert (found["questions"], found["both"]) == (0, 0)
+    asked = [record("e", "What colour is it?"), record("f", "Describe this image in detail.")]
+    records.path.write_text(json.dumps(asked))
+    out, config = tmp_path / "out", world.configs[task]
+    results = run(config, out, seeing)
+    add_overlap(results, out, build_tasks([config]), [records])
+    found = results["tasks"][task]["overlap"]
+    assert (found["images"], found["questions"], found["both"]) == (0, 0 if task == "chair" else 12, 0)
+    assert found["clean"]["metrics"] == results["tasks"][task]["metrics"]
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,11 @@ def rows(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
+def points_of(out: Path) -> list[dict[str, Any]]:
+    """The rows of benchmarks, without those of groupings."""
+    return [row for row in rows(out / "evals.jsonl") if "of" in row]
+
+
 def test_losses_are_the_same_to_the_last_bit(random_recipe: Recipe, task: str, tmp_path: Path) -> None:
     plain = replace(random_recipe, out=str(tmp_path / "plain"))
     asked = replace(
@@ -74,7 +79,7 @@ def test_scores_are_told_beside_the_losses_and_are_the_checkpoints(
     recipe = replace(recipe, eval=EvalConfig([task], every=2, limit=9), tensorboard=True)
     result = train(recipe, open_benchmarks)
     out = Path(recipe.out)
-    points = rows(out / "evals.jsonl")
+    points = points_of(out)
     assert [(row["step"], row["task"], row["n"], row["of"]) for row in points] == [
         (step, "pope_random", 9, 32) for step in (0, 2, 4)
     ]
@@ -142,7 +147,7 @@ def test_a_run_that_goes_on_tells_each_score_once(
     monkeypatch.setitem(objectives.OBJECTIVES, "sft", sft)
     # What is asked may change between a run's parts.
     train(replace(recipe, eval=EvalConfig([task], every=1, limit=6)), open_benchmarks)
-    points = rows(Path(recipe.out) / "evals.jsonl")
+    points = points_of(Path(recipe.out))
     assert [(row["step"], row["n"]) for row in points] == [(0, 4), (1, 4), (2, 4), (3, 6), (4, 6)]
 
 
@@ -191,7 +196,7 @@ def test_a_run_that_is_asked_to_stop_does_not_wait_for_the_last_question(
     result = train(recipe, open_benchmarks)
     assert (result.step, result.interrupted, len(asked)) == (2, True, 8 + 3)
     assert train(recipe, open_benchmarks).step == 4
-    assert [row["step"] for row in rows(Path(recipe.out) / "evals.jsonl")] == [0, 4]
+    assert [row["step"] for row in points_of(Path(recipe.out))] == [0, 4]
 
 
 def test_mmtune_eval_finds_the_training_data_by_itself(recipe: Recipe, task: str, tmp_path: Path) -> None:
