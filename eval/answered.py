@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Iterable, Mapping
+from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
@@ -18,6 +19,7 @@ from mmtune.images.decoding import resolve_image
 log = logging.getLogger(__name__)
 
 NAME = "answered"
+PILLOW = version("pillow")
 
 
 class Answered:
@@ -68,7 +70,10 @@ class Answered:
                 if row is not None:
                     scores = row.get("logprobs")
                     self._known[row["key"]] = Answer(
-                        row["text"], row["stopped"], tuple(scores) if scores is not None else None
+                        row["text"],
+                        row["stopped"],
+                        tuple(scores) if scores is not None else None,
+                        row.get("sure"),
                     )
 
     def get(self, ask: Ask) -> Answer | None:
@@ -87,6 +92,8 @@ class Answered:
         row: dict[str, Any] = {"key": key, "text": answer.text, "stopped": answer.stopped}
         if answer.logprobs is not None:
             row["logprobs"] = answer.logprobs
+        if answer.sure is not None:
+            row["sure"] = answer.sure
         # One write a line: a line is whole or, where the machine dies in it, the last one.
         self._file.write(json.dumps(row).encode() + b"\n")
 
@@ -97,6 +104,8 @@ class Answered:
             return None
         settings = [ask.max_new_tokens, ask.how, ask.options, ask.meanings]
         content = [self._identity, images, ask.history, ask.text, *settings]
+        if ask.alteration:
+            content += [ask.alteration, PILLOW]  # which draws and compresses
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
     def _image(self, root: str, image: str) -> str | None:

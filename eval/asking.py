@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from eval.options import How, options_of
 from eval.tasks import Item, Task
@@ -29,6 +30,9 @@ class Ask:
     """All images in the order of their places; by default ``image`` alone, or none."""
     history: tuple[tuple[str, str], ...] = ()
     """Earlier turns, each what the user said and what was answered."""
+    alteration: str = ""
+    """How the image is altered before the model sees it, as ``jpeg:10``; see
+    ``eval.robustness.alterations``."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "images", all_images(self.image, self.images))
@@ -43,6 +47,8 @@ class Waiting:
     shown: tuple[str, ...]
     """The images that the model sees: the item's own, or another's where it is blind."""
     blind: bool
+    note: Mapping[str, Any] = field(default_factory=dict)
+    """What its row says of the condition that it is asked under; see ``eval.robustness``."""
 
 
 def plan_asks(
@@ -73,14 +79,25 @@ def plan_asks(
             if other and item.images:
                 waiting.append(Waiting(name, item, tuple(other[image] for image in item.images), True))
             for one in waiting:
-                asks.setdefault(_ask(task, item, one.shown, how), []).append(one)
+                asks.setdefault(ask_of(task, item, one.shown, how), []).append(one)
+    return by_image(asks)
+
+
+def by_image(asks: Mapping[Ask, list[Waiting]]) -> dict[Ask, list[Waiting]]:
+    """The asks with those about one image together, and among them those that see it altered alike."""
     images: dict[tuple[str, str], int] = {}
+    seen: dict[tuple[str, str, str], int] = {}
     for ask in asks:
         images.setdefault((ask.root, ask.image), len(images))
-    return {ask: asks[ask] for ask in sorted(asks, key=lambda a: images[(a.root, a.image)])}
+        seen.setdefault((ask.root, ask.image, ask.alteration), len(seen))
+    return {
+        ask: asks[ask]
+        for ask in sorted(asks, key=lambda a: (images[a.root, a.image], seen[a.root, a.image, a.alteration]))
+    }
 
 
-def _ask(task: Task, item: Item, shown: tuple[str, ...], how: How) -> Ask:
+def ask_of(task: Task, item: Item, shown: tuple[str, ...], how: How) -> Ask:
+    """How an item is asked, about the images that are shown."""
     # A task whose protocol ranks options itself says so, whatever the user wants of the others.
     how = getattr(task, "decided_by", None) or how
     found = options_of(task, item, how)

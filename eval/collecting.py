@@ -16,8 +16,20 @@ from eval.tasks import Item, Task
 from mmtune.errors import UserError
 from mmtune.progress import Progress
 
+ALTERED = "robustness.jsonl"
+"""The file of answers under the conditions of robustness checks, in a run's folder."""
+
 Outcome = Answer | str
 """An answer, or why there is none."""
+
+
+@dataclass(frozen=True)
+class Altered:
+    """The conditions that items are asked under beside the benchmark's own way."""
+
+    tasks: Mapping[str, Task]
+    """Name of a task under a condition → the task."""
+    items: Mapping[str, Sequence[Item]]
 
 
 @dataclass(frozen=True)
@@ -39,6 +51,7 @@ def collect(
     peers: Peers,
     *,
     cache: bool = True,
+    altered: Altered | None = None,
 ) -> Collected | None:
     """Get an answer for every ask, or the reason why there is none.
 
@@ -50,6 +63,7 @@ def collect(
         out: the run's folder, the same for all processes.
         peers: the processes that share the work.
         cache: take the answers that the folder has; False removes them.
+        altered: conditions that further asks stand under; their answers go to a file of their own.
 
     Returns:
         The answers; None in processes other than the first.
@@ -62,6 +76,9 @@ def collect(
         kept = None
         if peers.rank == 0:
             kept = stack.enter_context(Predictions(out / "predictions.jsonl", tasks, items))
+            if altered is not None:
+                apart = Predictions(out / ALTERED, altered.tasks, altered.items)
+                kept.altered = stack.enter_context(apart)
             keep(kept, asks, known.items())
         stack.enter_context(answered)
         outcomes: dict[int, Outcome] = {}

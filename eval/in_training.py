@@ -14,7 +14,8 @@ from eval.asking import Ask, Waiting, plan_asks
 from eval.collecting import Collected, Outcome, keep
 from eval.options import How
 from eval.predictions import Predictions
-from eval.runner import Plan, limited, results_of
+from eval.results import Made, Plan, results_of
+from eval.runner import limited
 from eval.sharing import Peers
 from eval.tasks import Item, Task, TaskConfig, build_tasks, parse_task
 from mmtune.errors import UserError
@@ -111,18 +112,9 @@ class TrainingBenchmarks:
             for part in found:
                 keep(kept, asks, ((order[place], outcome) for place, outcome in part))
         collected = Collected(kept, known=0, asked=sum(map(len, found)))
-        results = results_of(
-            collected,
-            self.tasks,
-            self.items,
-            asks,
-            folder,
-            self.plan,
-            f"step {step} of the run",
-            {"kind": "mmtune", "step": step},
-            len(found),
-            seconds,
-        )
+        identity = {"kind": "mmtune", "step": step}
+        made = Made(collected, asks, f"step {step} of the run", identity, len(found), seconds)
+        results = results_of(made, self.tasks, self.items, self.plan, folder)
         points = [_point(name, result) for name, result in results["tasks"].items()]
         return points + [_abilities(name, found) for name, found in results["groupings"].items()]
 

@@ -43,8 +43,11 @@ class Predictions:
         self._seen: dict[str, list[Scored]] = {name: [] for name in tasks}
         self._unseen: dict[str, list[Scored]] = {name: [] for name in tasks}
         self._texts: dict[str, dict[str, str]] = {name: {} for name in tasks}
+        self._answers: dict[tuple[str, bool], dict[str, Answer]] = {}
         self._failed: dict[str, dict[str, str]] = {name: {} for name in tasks}
         self._file: IO[str] | None = None
+        self.altered: Predictions | None = None
+        """Takes the answers that were given under conditions of robustness checks, to a file of their own."""
 
     def __enter__(self) -> Predictions:
         self._file = self._path.open("w", encoding="utf-8")
@@ -95,11 +98,15 @@ class Predictions:
 
     def add(self, waiting: Waiting, answer: Answer) -> None:
         """Score an answer for one of those who waited for it, and write its row."""
+        if self.altered is not None and waiting.note:
+            self.altered.add(waiting, answer)
+            return
         text = answer.text
         task = self._tasks[waiting.task]
         # An answer that a judge is to mark has no score yet; it is not itself a judgement.
         counts = {} if task.needs_judge else task.score(text, waiting.item)
         (self._unseen if waiting.blind else self._seen)[waiting.task].append(Scored(waiting.item, counts))
+        self._answers.setdefault((waiting.task, waiting.blind), {})[waiting.item.id] = answer
         if not waiting.blind:
             self._texts[waiting.task][waiting.item.id] = text
         chosen = {} if answer.logprobs is None else {"logprobs": list(answer.logprobs)}
@@ -120,6 +127,9 @@ class Predictions:
 
     def fail(self, waiting: Waiting, reason: str) -> None:
         """Write that there is no answer, and why."""
+        if self.altered is not None and waiting.note:
+            self.altered.fail(waiting, reason)
+            return
         if not waiting.blind:
             self._failed[waiting.task][waiting.item.id] = reason
         self._write(waiting, {"error": reason})
@@ -137,6 +147,10 @@ class Predictions:
         """Answers as they were generated, by item id."""
         return self._texts[task]
 
+    def answers(self, task: str, blind: bool = False) -> Mapping[str, Answer]:
+        """Answers about the items' own images, or those of the blind baseline, by item id."""
+        return self._answers.get((task, blind), {})
+
     def failed(self, task: str) -> Mapping[str, str]:
         """Reasons by item id."""
         return self._failed[task]
@@ -145,12 +159,13 @@ class Predictions:
         if self._file is None:
             raise RuntimeError("predictions are written inside a with block")
         row = {
-            "task": waiting.task,
+            "task": self._tasks[waiting.task].name,
             "id": waiting.item.id,
             "blind": waiting.blind,
             "image": next(iter(waiting.shown), ""),
             "question": waiting.item.question,
             **_beside(waiting),
+            **waiting.note,
             **outcome,
         }
         line = _line(row)

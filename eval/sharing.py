@@ -99,7 +99,7 @@ class Peers:
 
 def work(asks: Sequence[Ask]) -> int:
     """About how many tokens are read and written for questions about one first image, or about none."""
-    images = {image for ask in asks for image in ask.images}
+    images = {(image, ask.alteration) for ask in asks for image in ask.images}
     return IMAGE_COST * len(images) + sum(
         _length(ask) // LETTERS_A_TOKEN + ask.max_new_tokens for ask in asks
     )

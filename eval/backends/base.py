@@ -19,6 +19,8 @@ class Answer:
     """``stop`` at its own end, ``length`` at the limit, ``decided`` where options were ranked."""
     logprobs: tuple[float, ...] | None = None
     """Of each of the ask's options, where they were ranked."""
+    sure: float | None = None
+    """Log-probability of all that was generated, its end included, where the model tells it."""
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from eval.asking import Ask
 from eval.backends.base import Answer, Opening
 from eval.conversations import conversation
+from eval.robustness.alterations import load_altered
 from mmtune.errors import UserError
 
 if TYPE_CHECKING:
@@ -65,11 +66,13 @@ class Checkpoint:
         longest = max(ask.max_new_tokens for ask in asks)
         for index, completion in self.engine.answers(
             [request(ask) for ask in asks],
-            Settings(max_new_tokens=longest),
+            Settings(max_new_tokens=longest, logprobs=True),
             batch_size=self.batch_size,
             failures=failures,
         ):
-            yield index, failures.get(index) or Answer(completion.text, completion.stopped)
+            scores = completion.logprobs
+            sure = None if scores is None else sum(scores)
+            yield index, failures.get(index) or Answer(completion.text, completion.stopped, sure=sure)
 
     def _ranked(self, asks: Sequence[Ask], how: str) -> Iterator[tuple[int, Answer | UserError]]:
         failures: dict[int, UserError] = {}
@@ -92,15 +95,14 @@ def request(ask: Ask) -> Request:
     do not match the images are the engine's to refuse, for this request alone.
     """
     from mmtune.decode.requests import Request
-    from mmtune.images.decoding import load_image
     from mmtune.records import IMAGE_PLACEHOLDER, Turn
 
     return Request(
-        images=tuple(partial(load_image, Path(ask.root), image) for image in ask.images),
+        images=tuple(partial(load_altered, Path(ask.root), image, ask.alteration) for image in ask.images),
         turns=tuple(
             Turn(said.role, f"{IMAGE_PLACEHOLDER}\n" * said.leading + said.text) for said in conversation(ask)
         ),
-        keys=tuple((ask.root, image) for image in ask.images),
+        keys=tuple((ask.root, image, ask.alteration) for image in ask.images),
         id=f"{ask.image}: {ask.text[:60]}",
         max_new_tokens=ask.max_new_tokens,
     )

@@ -17,9 +17,9 @@ from data_builders.teachers.base import Message, Reply, Settings
 from data_builders.teachers.base import Request as TeacherRequest
 from data_builders.teachers.openai_compatible import Endpoint as Address
 from data_builders.teachers.openai_compatible import OpenAICompatible
-from data_builders.teachers.pictures import Picture
 from eval.asking import Ask
 from eval.backends.base import Answer, Opening
+from eval.backends.images import AlteredPicture
 from eval.conversations import check, conversation
 from mmtune.errors import UserError
 from mmtune.records import ImageRef
@@ -87,7 +87,8 @@ def _request(place: int, ask: Ask) -> TeacherRequest:
     """
     turns = conversation(ask)
     check(ask, turns)
-    pictures = iter([Picture(Path(ask.root), ImageRef(image)) for image in ask.images])
+    root, alteration = Path(ask.root), ask.alteration
+    pictures = iter([AlteredPicture(root, ImageRef(image), alteration=alteration) for image in ask.images])
     messages = tuple(
         Message(
             said.role, said.text, tuple(islice(pictures, said.images)), in_place=said.images > said.leading

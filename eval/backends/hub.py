@@ -130,14 +130,22 @@ class HubModel:
                 logits = self.model(**inputs, **_last_only(self.model)).logits[:, -1].float()
                 yield from self._chosen(asks, readable, torch.log_softmax(logits, dim=-1))
                 return
+            sureness = Sureness()
             out = self.model.generate(
-                **inputs, max_new_tokens=asks[readable[0]].max_new_tokens, do_sample=False, num_beams=1
+                **inputs,
+                max_new_tokens=asks[readable[0]].max_new_tokens,
+                do_sample=False,
+                num_beams=1,
+                logits_processor=[sureness],
             )
         new = out[:, inputs["input_ids"].shape[1] :]
         ends = _ends(self.model)
-        for place, ids in zip(readable, new.tolist(), strict=True):
+        for row, (place, ids) in enumerate(zip(readable, new.tolist(), strict=True)):
             text = self.processor.tokenizer.decode(ids, skip_special_tokens=True).strip()
-            yield place, Answer(text, "stop" if ends & set(ids) else "length")
+            stop = next((step for step, token in enumerate(ids) if token in ends), None)
+            length = len(ids) if stop is None else stop + 1
+            sure = sureness.of(row, length)
+            yield place, Answer(text, "length" if stop is None else "stop", sure=sure)
 
     def _prompt(self, ask: Ask) -> str | UserError:
         turns = conversation(ask)
@@ -171,6 +179,27 @@ class HubModel:
         """First tokens of an option; what stands before an answer differs between chat templates."""
         tokenizer = self.processor.tokenizer
         return {tokenizer(text, add_special_tokens=False).input_ids[0] for text in (option, f" {option}")}
+
+
+class Sureness:
+    """Notes what probability the likeliest token has at each step, which greedy decoding takes.
+
+    It stands behind the processors of the model's own generation settings and changes nothing. Keeping all
+    logits instead would take as much memory as the vocabulary is large.
+    """
+
+    def __init__(self) -> None:
+        self._steps: list[Any] = []
+
+    def __call__(self, input_ids: Any, scores: Any) -> Any:
+        """Takes (rows, vocabulary) scores of the next token, and gives them back."""
+        wide = scores.float()
+        self._steps.append(wide.amax(dim=-1) - wide.logsumexp(dim=-1))
+        return scores
+
+    def of(self, row: int, length: int) -> float:
+        """Log-probability of the first tokens of a row."""
+        return float(sum(float(step[row]) for step in self._steps[:length]))
 
 
 def _last_only(model: Any) -> dict[str, int]:

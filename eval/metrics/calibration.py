@@ -34,6 +34,78 @@ def expected_calibration_error(
     return sum(gaps) / len(confidences)
 
 
+@dataclass(frozen=True)
+class Bin:
+    """Answers of like confidence."""
+
+    low: float
+    """Least confidence in it, or the bin's lower edge where bins are of equal width."""
+    high: float
+    n: int
+    confidence: float
+    """Mean."""
+    accuracy: float
+
+
+def reliability_curve(
+    confidences: Sequence[float], right: Sequence[bool | float], bins: int = 15
+) -> list[Bin]:
+    """Mean confidence and accuracy in bins of equal width, from the lowest; empty bins are left out.
+
+    Raises:
+        ValueError: as ``expected_calibration_error``.
+
+    Source: as ``expected_calibration_error``.
+    """
+    _check(confidences, right)
+    groups: dict[int, list[tuple[float, float]]] = {}
+    for sure, hit in zip(confidences, right, strict=True):
+        groups.setdefault(min(int(sure * bins), bins - 1), []).append((sure, float(hit)))
+    return [_bin(groups[place], place / bins, (place + 1) / bins) for place in sorted(groups)]
+
+
+def equal_mass_curve(
+    confidences: Sequence[float], right: Sequence[bool | float], bins: int = 15
+) -> list[Bin]:
+    """As ``reliability_curve``, in bins of as equal a number of answers as can be, at most ``bins``.
+
+    Answers of one confidence are never parted, so that the order of the answers does not matter; a bin ends
+    where its share of the answers is reached.
+
+    Raises:
+        ValueError: as ``expected_calibration_error``.
+
+    Source: adaptive binning after Nguyen and O'Connor, Posterior Calibration and Exploratory Analysis for
+    Natural Language Processing Models.
+    """
+    _check(confidences, right)
+    pairs = sorted(zip(confidences, map(float, right), strict=True))
+    found: list[Bin] = []
+    start = 0
+    for end in range(1, len(pairs) + 1):
+        if end < len(pairs) and (
+            pairs[end][0] == pairs[end - 1][0] or end * bins < (len(found) + 1) * len(pairs)
+        ):
+            continue
+        found.append(_bin(pairs[start:end], pairs[start][0], pairs[end - 1][0]))
+        start = end
+    return found
+
+
+def equal_mass_error(
+    confidences: Sequence[float], right: Sequence[bool | float], bins: int = 15
+) -> float | None:
+    """As ``expected_calibration_error``, over the bins of ``equal_mass_curve``.
+
+    Raises:
+        ValueError: as ``expected_calibration_error``.
+    """
+    curve = equal_mass_curve(confidences, right, bins)
+    if not curve:
+        return None
+    return sum(abs(one.confidence - one.accuracy) * one.n for one in curve) / len(confidences)
+
+
 def brier_score(confidences: Sequence[float], right: Sequence[bool | float]) -> float | None:
     """Mean squared distance between confidence and outcome; None without answers.
 
@@ -99,6 +171,11 @@ def area_under_risk(confidences: Sequence[float], right: Sequence[bool | float])
         area += (1 - point.accuracy) * (point.coverage - before)
         before = point.coverage
     return area
+
+
+def _bin(pairs: Sequence[tuple[float, float]], low: float, high: float) -> Bin:
+    n = len(pairs)
+    return Bin(low, high, n, sum(sure for sure, _ in pairs) / n, sum(hit for _, hit in pairs) / n)
 
 
 def _check(confidences: Sequence[float], right: Sequence[bool | float]) -> None:

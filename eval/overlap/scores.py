@@ -96,7 +96,7 @@ def _of_task(
         if task.needs_judge:  # there is an answer, but no score yet
             return {"n": len(part), "metrics": {}}
         texts = {item.id: task.submitted(answers[item.id][0]) for item in part}
-        found = with_joint(task, [Scored(item, answers[item.id][1]) for item in part], texts)
+        found = with_joint([Scored(item, answers[item.id][1]) for item in part], task.joint(texts, part))
         metrics = score_table(task, found, sampling) | (whole_table(task, found, texts) if found else {})
         return {"n": len(part), "metrics": metrics}
 

@@ -16,6 +16,7 @@ from eval.report.charts import strip
 from eval.report.numbers import NEUTRAL, Metric, against_blind, duration, interval, label, number, title
 from eval.report.overlap import view_overlap
 from eval.report.overview import kind_bars, run_radar
+from eval.report.robustness import reliability_view, robustness_view
 from eval.report.runs import read_rows, view_run
 from eval.report.samples import ContactSheet, Row, contact_sheet
 
@@ -107,8 +108,10 @@ def write_report(
             recipes if recipes is not None else {n: f / "recipe.yaml" for n, f in stages.items()}
         ),
         timings=_timings(timings or {}),
-        style=template_text("report.css") + template_text("browse.css"),
+        style=Markup("").join(template_text(f"{name}.css") for name in ("report", "browse", "robustness")),
         script=template_text("report.js"),
+        robustness=robustness_view(results),
+        reliability=reliability_view(results),
     )
     return write_page(path, html)
 

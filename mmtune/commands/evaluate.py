@@ -95,6 +95,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         " score, with the score on the rest; can be repeated. By default those that a checkpoint remembers,"
         " where they are here; none: no comparison",
     )
+    parser.add_argument(
+        "--robust",
+        type=lambda text: text.split(","),
+        default=[],
+        metavar="CHECK[:SETTING],…",
+        help="ask the items again under other conditions and compare: paraphrase, permute, inject, blur,"
+        " jpeg, crop, noise, no-image; as jpeg,blur:1+3,permute:4 (docs/evaluation.md)",
+    )
     parser.add_argument("--device", help="cpu, cuda, cuda:1 … (default: the GPU where there is one)")
     parser.add_argument("--list", action="store_true", help="list the benchmarks, and stop")
     parser.add_argument(
@@ -149,6 +157,7 @@ def run(args: argparse.Namespace) -> None:
         device=args.device,
         how=args.how,
         cache=not args.no_cache,
+        robust=args.robust,
     )
     if results is None:  # the first process of several writes for all
         return

@@ -10,7 +10,8 @@ if TYPE_CHECKING:
 
 
 def show_metrics(results: Mapping[str, Any]) -> None:
-    """Print the primary metric of each task and of each question type, beside the blind baseline.
+    """Print the primary metric of each task and of each question type, beside the blind baseline; then what
+    the answers tell beyond it (``eval.reliability``) and the robustness checks.
 
     Args:
         results: as ``eval.runner.evaluate`` gives them.
@@ -38,6 +39,10 @@ def show_metrics(results: Mapping[str, Any]) -> None:
     console.print(table)
     for grouping in results.get("groupings", {}).values():
         _show_grouping(console, grouping)
+    from mmtune.commands.robustness_table import robustness_tables
+
+    for further in robustness_tables(results):
+        console.print(further)
 
 
 def _show_grouping(console: Console, grouping: Mapping[str, Any]) -> None:

@@ -9,6 +9,7 @@ import pytest
 from eval.asking import Ask
 from eval.backends import BACKENDS, Answer, Opening, open_backend
 from eval.backends.endpoint import Endpoint
+from eval.backends.hub import Sureness
 from mmtune.errors import UserError
 from tests.endpoints import Server, serve
 from tests.tiny_checkpoint import tiny_checkpoint
@@ -50,6 +51,9 @@ def test_a_model_of_transformers_answers_as_the_checkpoint_that_it_was_exported_
         [" ".join(a.text.split()) for a in each] for each in (answers, outcomes(theirs, asks(folder)))
     )
     assert said == heard and len(set(said)) > 1
+    # So that the probabilities differ by a little, too.
+    sure = [a.sure for a in outcomes(theirs, asks(folder))]
+    assert sure == pytest.approx([a.sure for a in answers], rel=0.02) and max(sure) < 0
     decided = asks(folder, "next_token")
     mine, other = outcomes(ours, decided), outcomes(theirs, decided)
     assert [a.text for a in mine] == [a.text for a in other]
@@ -58,6 +62,18 @@ def test_a_model_of_transformers_answers_as_the_checkpoint_that_it_was_exported_
         outcomes(theirs, asks(folder, "likelihood"))
     first, second = ours.identity(), theirs.identity()
     assert first["kind"] == "mmtune" and second["kind"] == "hf" and first["weights"] != second["weights"]
+
+
+def test_the_probability_of_a_greedy_answer_is_that_of_its_tokens():
+    import torch
+
+    scores = torch.randn(4, 2, 9)  # steps, rows, vocabulary
+    noted = Sureness()
+    assert all(noted(None, step) is step for step in scores)
+    each = scores.log_softmax(-1).amax(-1)
+    assert [noted.of(0, 4), noted.of(1, 2)] == pytest.approx(
+        [float(each[:, 0].sum()), float(each[:2, 1].sum())]
+    )
 
 
 def test_an_image_that_fails_is_an_outcome_of_every_kind_of_model(folder):
