@@ -191,7 +191,13 @@ RUNNERS: list[tuple[str, Callable[[list[str], Path], None]]] = [
         r"torchrun --nproc-per-node 8 -m mmtune train my-recipe\.yaml --engine\.name fsdp2",
         train_with_two_processes,
     ),
+    (r"mmtune eval --list", just_run),
     (r"mmtune eval OUT/quickstart/model --miniworld OUT/quickstart/data --out OUT/eval", just_run),
+    (r"mmtune eval --show OUT/eval --line markdown", just_run),
+    (
+        r"mmtune score pope --predictions OUT/eval/answers/\S+ --annotations OUT/quickstart/data/pope/\S+",
+        just_run,
+    ),
 ]
 
 
