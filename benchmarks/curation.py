@@ -103,7 +103,8 @@ def million(count: int) -> None:
 
 
 def leaks(count: int, seed: int) -> None:
-    from data_builders.curate.decontaminate import BenchmarkItem, DecontaminationSettings, find_leaks
+    from data_builders.curate.benchmark_items import BenchmarkItem
+    from data_builders.curate.decontaminate import DecontaminationSettings, find_leaks
     from data_builders.engines import get_engine
     from tests.unit.data_builders.curate.planted import plant
 

@@ -24,5 +24,6 @@ case "$tier" in
     *) stop "there is no test tier $tier; the tiers are unit, recipe, reference and server." ;;
 esac
 
-exec "$VENV/bin/python" -m pytest "${tests[@]}" --no-header --durations=15 -n "${TEST_PROCESSES:-2}" --dist worksteal \
+# One process more than the two cores that the time is given for: many tests wait for others that they start.
+exec "$VENV/bin/python" -m pytest "${tests[@]}" --no-header --durations=15 -n "${TEST_PROCESSES:-3}" --dist worksteal \
     ${coverage[@]+"${coverage[@]}"} "$@"

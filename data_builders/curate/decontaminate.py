@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
 import pickle
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-
-from data_builders.curate import image_match, minhash, text
-from data_builders.curate.image_align import Picture
-from data_builders.curate.images_of import Numbered, look_at, see
+from data_builders.curate import image_match, text
+from data_builders.curate.benchmark_items import BenchmarkItem
+from data_builders.curate.images_of import Numbered
+from data_builders.curate.leaked_images import benchmark_pictures, find_images, refuse_unseen
+from data_builders.curate.leaked_questions import Questions, read_block
 from data_builders.engines import Engine
-from data_builders.problems import Problem, problem_of
-from data_builders.rows import Row, iter_blocks
-from mmtune.errors import RecordError, UserError
+from data_builders.problems import Problem
+from data_builders.rows import iter_blocks
+from mmtune.errors import UserError
 
 Rule = Literal["both", "image", "question", "either"]
 Kind = Literal["image and question", "image", "question"]
@@ -31,19 +30,6 @@ RULES: dict[Rule, tuple[Kind, ...]] = {
     "either": ("image and question", "image", "question"),
 }
 """Which kinds of match drop a row under each rule."""
-_BLOCK_IMAGES = 32
-
-
-@dataclass(frozen=True, slots=True)
-class BenchmarkItem:
-    """One question of a benchmark."""
-
-    benchmark: str
-    id: str
-    image: str | None
-    """Path relative to ``root``; None for a question without an image."""
-    root: Path
-    question: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,14 +132,14 @@ def _compared(
     folder: Path,
 ) -> Contamination:
     """As ``find_leaks``; ``folder`` takes what every worker needs once and not with every block."""
-    pictured = _benchmark_pictures(items, engine)
+    pictured = benchmark_pictures(items, engine)
     if settings.rule != "question":
-        _refuse_unseen(pictured)
+        refuse_unseen(pictured)
     paths = Numbered()
     rows: list[tuple[int, str, list[int], list[tuple[int, int]], int | None]] = []
     problems: list[Problem] = []
-    questions = _kept(folder / "questions", _Questions(items, settings.similarity))
-    for block in engine.map(partial(_read_block, questions=questions), iter_blocks(path)):
+    questions = _kept(folder / "questions", Questions(items, settings.similarity))
+    for block in engine.map(partial(read_block, questions=questions), iter_blocks(path)):
         for found in block:
             if isinstance(found, Problem):
                 problems.append(found)
@@ -162,7 +148,7 @@ def _compared(
                 rows.append((number, record_id, [paths.number(one) for one in shown_paths], turns, blank))
     count = len(rows) + len(problems)
     pictures = _kept(folder / "pictures", pictured.pictures)
-    seen, reasons = _find_images(paths, pictures, settings, engine)
+    seen, reasons = find_images(paths, pictures, settings.image_root, settings.match, engine)
     by_picture: dict[int, list[int]] = {}
     for place, picture in pictured.of_item.items():
         by_picture.setdefault(picture, []).append(place)
@@ -213,167 +199,7 @@ def _kind(by_question: bool, by_image: bool, item: BenchmarkItem) -> Kind:
     return "image" if by_image else "question"
 
 
-class _Questions:
-    """Which items ask a question, exactly or nearly."""
-
-    def __init__(self, items: Sequence[BenchmarkItem], similarity: float) -> None:
-        self._similarity = similarity
-        self._places: dict[str, list[int]] = {}
-        for place, item in enumerate(items):
-            asked = text.question_of(item.question)
-            if asked:
-                self._places.setdefault(asked, []).append(place)
-        self._texts = list(self._places)
-        near = similarity < 1 and self._texts
-        self._signatures = np.stack([minhash.signature(asked) for asked in self._texts]) if near else None
-
-    def find(self, asked: str) -> list[int]:
-        """Places of the items that ask this normalised question."""
-        if not asked:
-            return []
-        if self._signatures is None:
-            return self._places.get(asked, [])
-        alike = (self._signatures == minhash.signature(asked)).mean(axis=1) >= self._similarity
-        near = {self._texts[index] for index in np.flatnonzero(alike)} | {asked}
-        return sorted(place for one in near for place in self._places.get(one, ()))
-
-
-_Read = tuple[int, str, list[str], list[tuple[int, int]], int | None]
-
-
-def _read_block(block: list[Row], questions: str) -> list[_Read | Problem]:
-    asked: _Questions = _given(questions)
-    return [_read(row, asked) for row in block]
-
-
 def _kept(file: Path, value: Any) -> str:
     """Write a value for the workers; gives the file's name."""
     file.write_bytes(pickle.dumps(value))
     return str(file)
-
-
-@lru_cache(1)
-def _given(file: str) -> Any:
-    return pickle.loads(Path(file).read_bytes())
-
-
-def _read(row: Row, asked: _Questions) -> _Read | Problem:
-    """Row, id, images, (item, turn) of each question that it shares with a benchmark, its wordless turn."""
-    try:
-        record = row.record()
-    except RecordError as error:
-        return problem_of(error, row.number)
-    said = [
-        (number, text.question_of(turn.text))
-        for number, turn in enumerate(record.turns)
-        if turn.role == "user"
-    ]
-    turns = [(place, number) for number, question in said for place in asked.find(question)]
-    blank = next((number for number, question in said if not question), None)
-    return row.number, record.id, [image.path for image in record.images if not image.is_video], turns, blank
-
-
-@dataclass(frozen=True)
-class _Pictures:
-    """The benchmarks' images, each once."""
-
-    pictures: list[Picture]
-    of_item: dict[int, int]
-    images: dict[str, list[tuple[Path, str]]]
-    """Benchmark -> folder and path of each of its images."""
-    unread: dict[tuple[Path, str], str]
-    """Folder and path of an image -> why it cannot be read."""
-
-    def problems(self) -> list[Problem]:
-        """Every image of every benchmark that cannot be read."""
-        return [
-            Problem(f"image {path}", self.unread[root, path], benchmark)
-            for benchmark, images in self.images.items()
-            for root, path in images
-            if (root, path) in self.unread
-        ]
-
-
-def _refuse_unseen(pictured: _Pictures) -> None:
-    """Refuse a benchmark of which no image can be read: its leaks would be kept without a word."""
-    for benchmark, images in pictured.images.items():
-        if images and all(image in pictured.unread for image in images):
-            root, path = images[0]
-            raise UserError(
-                f"not one of the {len(images)} images of {benchmark} can be read; the first is {path!r}"
-                f" ({pictured.unread[root, path]})",
-                str(root),
-                "name the folder of its images, or compare questions alone with --rule question",
-            )
-
-
-def _benchmark_pictures(items: Sequence[BenchmarkItem], engine: Engine) -> _Pictures:
-    images: dict[str, dict[tuple[Path, str], None]] = {}
-    roots: dict[Path, Numbered] = {}
-    for item in items:
-        if item.image is not None:
-            roots.setdefault(item.root, Numbered()).number(item.image)
-            images.setdefault(item.benchmark, {})[item.root, item.image] = None
-    numbers: dict[tuple[Path, str], int] = {}
-    # Benchmarks share images. Each counts once, or its copies would push others out of the candidates.
-    same: dict[bytes, int] = {}
-    pictures: list[Picture] = []
-    unread: dict[tuple[Path, str], str] = {}
-    for root, paths in roots.items():
-        for path, (value, reason) in zip(paths, look_at(root, paths, "picture", engine), strict=True):
-            if isinstance(value, Picture):
-                key = hashlib.blake2b(value.pixels.tobytes() + repr(value.aspect).encode()).digest()
-                numbers[root, path] = same.setdefault(key, len(pictures))
-                if numbers[root, path] == len(pictures):
-                    pictures.append(value)
-            else:
-                unread[root, path] = reason or "it cannot be read"
-    of_item = {
-        place: numbers[item.root, item.image]
-        for place, item in enumerate(items)
-        if item.image is not None and (item.root, item.image) in numbers
-    }
-    return _Pictures(pictures, of_item, {name: list(found) for name, found in images.items()}, unread)
-
-
-def _find_images(
-    paths: Numbered, pictures: str, settings: DecontaminationSettings, engine: Engine
-) -> tuple[dict[int, list[image_match.Match]], dict[int, str]]:
-    """The matches of each image that has any, and why the unusable ones are that."""
-    found: dict[int, list[image_match.Match]] = {}
-    reasons: dict[int, str] = {}
-    work = partial(_match_block, root=settings.image_root, pictures=pictures, match=settings.match)
-    images = (one for block in engine.map(work, _blocks(paths)) for one in block)
-    for number, (matches, reason) in enumerate(images):
-        if reason is not None:
-            reasons[number] = reason
-        elif matches:
-            found[number] = matches
-    return found, reasons
-
-
-def _blocks(paths: Numbered) -> Iterator[list[str]]:
-    block: list[str] = []
-    for path in paths:
-        block.append(path)
-        if len(block) == _BLOCK_IMAGES:
-            yield block
-            block = []
-    if block:
-        yield block
-
-
-def _match_block(
-    paths: list[str], root: Path, pictures: str, match: image_match.MatchSettings
-) -> list[tuple[list[image_match.Match], str | None]]:
-    windows = _window_index(pictures, match)
-    results: list[tuple[list[image_match.Match], str | None]] = []
-    for path in paths:
-        value, reason = see(root, path, "picture")
-        results.append((windows.find_all(value), None) if isinstance(value, Picture) else ([], reason))
-    return results
-
-
-@lru_cache(1)
-def _window_index(file: str, match: image_match.MatchSettings) -> image_match.WindowIndex:
-    return image_match.WindowIndex(pickle.loads(Path(file).read_bytes()), match)

@@ -12,8 +12,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from data_builders.curate.benchmark_items import BenchmarkItem
 from data_builders.curate.decontaminate import (
-    BenchmarkItem,
     Contamination,
     DecontaminationSettings,
     Leak,

@@ -20,7 +20,7 @@ from mmtune.commands.data.arguments import (
 from mmtune.errors import UserError
 
 if TYPE_CHECKING:
-    from data_builders.curate.decontaminate import BenchmarkItem
+    from data_builders.curate.benchmark_items import BenchmarkItem
 
 SUMMARY = "Leave out rows with the image and the question of a benchmark, and list every match."
 EXAMPLE = """
@@ -104,7 +104,7 @@ def run(args: argparse.Namespace) -> None:
 
 def _items(args: argparse.Namespace) -> list[BenchmarkItem]:
     """The questions of all benchmarks that were named."""
-    from data_builders.curate.decontaminate import BenchmarkItem
+    from data_builders.curate.benchmark_items import BenchmarkItem
     from eval.tasks import build_tasks, parse_task
 
     configs = [parse_task(text) for text in args.task]
@@ -131,7 +131,7 @@ def _items(args: argparse.Namespace) -> list[BenchmarkItem]:
 
 def _of_records(text: str) -> list[BenchmarkItem]:
     """Each question of each record about each of its images."""
-    from data_builders.curate.decontaminate import BenchmarkItem
+    from data_builders.curate.benchmark_items import BenchmarkItem
     from mmtune.errors import RecordError
     from mmtune.records import iter_llava
 

@@ -7,7 +7,8 @@ import json
 import pytest
 from PIL import Image
 
-from data_builders.curate.decontaminate import BenchmarkItem, DecontaminationSettings, find_leaks
+from data_builders.curate.benchmark_items import BenchmarkItem
+from data_builders.curate.decontaminate import DecontaminationSettings, find_leaks
 from data_builders.engines import get_engine
 from mmtune.errors import UserError
 from tests.unit.data_builders.curate.planted import plant
