@@ -76,8 +76,8 @@ def plan_asks(
         other = derange([image for item in items[name] for image in item.images], seed) if blind else {}
         for item in items[name]:
             waiting = [Waiting(name, item, item.images, False)]
-            if other and item.images:
-                waiting.append(Waiting(name, item, tuple(other[image] for image in item.images), True))
+            if blind and (strange := strangers(item.images, other)):
+                waiting.append(Waiting(name, item, strange, True))
             for one in waiting:
                 asks.setdefault(ask_of(task, item, one.shown, how), []).append(one)
     return by_image(asks)
@@ -108,6 +108,31 @@ def ask_of(task: Task, item: Item, shown: tuple[str, ...], how: How) -> Ask:
     prompt = task.prompt(item) if found.prompt is None else found.prompt
     options, meanings = tuple(found.texts.values()), tuple(found.texts)
     return Ask(root, first, prompt, length, how, options, meanings, shown, told)
+
+
+def strangers(images: Sequence[str], other: Mapping[str, str]) -> tuple[str, ...]:
+    """The images that stand in the places of an item's own in the blind baseline: none of them is one of the
+    item's, or is shown for two of them.
+
+    Args:
+        images: the item's.
+        other: of ``derange``.
+
+    Returns:
+        As many images, an image that the item shows twice has one in both places; none where the benchmark
+        has too few images, or the item has none.
+    """
+    found: dict[str, str] = {}
+    taken = set(images)
+    for image in dict.fromkeys(images):
+        next_one = other.get(image, image)
+        while next_one in taken and next_one != image:  # the cycle comes back to where it began
+            next_one = other[next_one]
+        if next_one == image:
+            return ()
+        taken.add(next_one)
+        found[image] = next_one
+    return tuple(found[image] for image in images)
 
 
 def derange(images: Iterable[str], seed: int) -> dict[str, str]:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eval.answered import Answered
-from eval.asking import Ask, plan_asks
+from eval.asking import Ask, derange, plan_asks, strangers
 from eval.backends import Answer, Opening, open_backend
 from eval.backends.checkpoint import request
 from eval.conversations import check, conversation, without_images
@@ -172,6 +172,23 @@ def test_the_blind_baseline_shows_other_images_in_every_place(world):
         (one,) = waiting
         assert asked.images == one.shown and asked.history == HISTORY
         assert all((a != b) == one.blind for a, b in zip(asked.images, one.item.images, strict=True))
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(
+    st.lists(st.lists(st.sampled_from("abcdefg"), max_size=4), max_size=6),
+    st.integers(0, 5),
+)
+def test_the_blind_baseline_shows_none_of_an_items_own_images_in_any_place(items, seed):
+    """With one cycle through all images, an item's second image often follows on its first."""
+    every = [image for item in items for image in item]
+    other = derange(every, seed)
+    for item in items:
+        shown = strangers(item, other)
+        if item and len(set(every)) >= 2 * len(set(item)):
+            assert len(shown) == len(item)
+        assert not set(shown) & set(item)
+        assert len(set(shown)) == len(set(item)) or not shown
 
 
 def test_rows_tell_all_images_and_turns_and_text_alone_needs_no_folder(world, seeing, tmp_path):
