@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from eval.backends.base import Answer, Backend, BackendClass, Opening
+from mmtune.errors import UserError
 from mmtune.registry import Registry
 
 BACKENDS: Registry[BackendClass] = Registry(
@@ -25,8 +26,10 @@ def open_backend(model: str, opening: Opening) -> Backend:
         opening: how to open it.
 
     Raises:
-        UserError: if there is no such kind, or the model cannot be opened.
+        UserError: if there is no such kind, the model cannot be opened, or the batch size is below 1.
     """
+    if opening.batch_size < 1:
+        raise UserError(f"the batch size is {opening.batch_size}", fix="give at least 1")
     kind, colon, place = model.partition(":")
     if not colon or "/" in kind or "\\" in kind or len(kind) == 1:  # a path, on Windows one with a drive
         kind, place = "mmtune", model

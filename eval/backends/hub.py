@@ -8,6 +8,7 @@ mmtune does not import, and to check one against the other.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,9 @@ from eval.asking import Ask
 from eval.backends.base import Answer, Opening
 from eval.conversations import check, conversation
 from mmtune.errors import UserError
+
+_TOLD = 200
+"""Letters of a processor's complaint that are told."""
 
 
 class HubModel:
@@ -59,18 +63,22 @@ class HubModel:
         return cls(model.to(device).eval(), processor, opening.batch_size)
 
     def identity(self) -> Mapping[str, Any]:
-        """Hashes of weights and processor, and the version of transformers."""
+        """Hashes of weights, settings, tokenizer and processor, and the version of transformers."""
         if self._identity is None:
             import hashlib
 
             import transformers
 
-            from mmtune.decode.identity import weights_hash
+            from mmtune.decode.identity import tokenizer_hash, weights_hash
 
             described = f"{self.processor!r} {self.processor.chat_template} {self.model.generation_config}"
+            # The weights say nothing of positions, norms and which features of an image are taken.
+            settings = self.model.config.to_json_string(use_diff=False)
             self._identity = {
                 "kind": "hf",
                 "weights": weights_hash(self.model),
+                "settings": hashlib.sha256(settings.encode()).hexdigest(),
+                "tokenizer": tokenizer_hash(self.processor.tokenizer),
                 "processor": hashlib.sha256(described.encode()).hexdigest(),
                 "dtype": str(self.model.dtype),
                 "device": self.model.device.type,
@@ -122,30 +130,73 @@ class HubModel:
             readable.append(place)
         if not readable:
             return
-        shown = {"images": images} if asks[readable[0]].images else {}
-        inputs = self.processor(text=texts, padding=True, return_tensors="pt", **shown)
-        inputs = inputs.to(self.model.device, self.model.dtype)
+        refused: str | None = None
+        try:
+            found = self._answers(asks, readable, texts, images if asks[readable[0]].images else None)
+        except (ValueError, torch.OutOfMemoryError) as error:
+            if len(readable) == 1 and not isinstance(error, ValueError):
+                raise
+            refused = " ".join(str(error).split())[:_TOLD]
+        # Not in the handler, which would hold on to the memory of what has failed.
+        if refused is None:
+            yield from found
+        elif len(readable) == 1:
+            yield readable[0], UserError(f"the model or its processor refuses this: {refused}")
+        else:  # one item's fault, such as an image far too narrow, is not that of the batch
+            half = len(readable) // 2
+            for part in (readable[:half], readable[half:]):
+                yield from self._batch(asks, part)
+
+    def _answers(
+        self,
+        asks: Sequence[Ask],
+        places: Sequence[int],
+        texts: Sequence[str],
+        images: Sequence[Any] | None,
+    ) -> list[tuple[int, Answer | UserError]]:
+        """Answers to asks of one kind.
+
+        Raises:
+            ValueError: if the processor or the model refuses a text or an image.
+        """
+        import torch
+
+        inputs = self._inputs(texts, images)
         with torch.inference_mode():
-            if asks[readable[0]].how == "next_token":
+            if asks[places[0]].how == "next_token":
                 logits = self.model(**inputs, **_last_only(self.model)).logits[:, -1].float()
-                yield from self._chosen(asks, readable, torch.log_softmax(logits, dim=-1))
-                return
+                return list(self._chosen(asks, places, torch.log_softmax(logits, dim=-1)))
             sureness = Sureness()
             out = self.model.generate(
                 **inputs,
-                max_new_tokens=asks[readable[0]].max_new_tokens,
+                max_new_tokens=asks[places[0]].max_new_tokens,
                 do_sample=False,
                 num_beams=1,
                 logits_processor=[sureness],
             )
         new = out[:, inputs["input_ids"].shape[1] :]
         ends = _ends(self.model)
-        for row, (place, ids) in enumerate(zip(readable, new.tolist(), strict=True)):
+        found: list[tuple[int, Answer | UserError]] = []
+        for row, (place, ids) in enumerate(zip(places, new.tolist(), strict=True)):
             text = self.processor.tokenizer.decode(ids, skip_special_tokens=True).strip()
             stop = next((step for step, token in enumerate(ids) if token in ends), None)
             length = len(ids) if stop is None else stop + 1
-            sure = sureness.of(row, length)
-            yield place, Answer(text, "length" if stop is None else "stop", sure=sure)
+            stopped = "length" if stop is None else "stop"
+            found.append((place, Answer(text, stopped, sure=sureness.of(row, length))))
+        return found
+
+    def _inputs(self, texts: Sequence[str], images: Sequence[Any] | None) -> Any:
+        """What the model takes, on its device.
+
+        Raises:
+            ValueError: if the processor refuses a text or an image.
+        """
+        settings: dict[str, Any] = {} if images is None else {"images": images}
+        first = self.processor.tokenizer.bos_token
+        if first and all(text.startswith(first) for text in texts):
+            settings["add_special_tokens"] = False  # the chat template has written the first token
+        inputs = self.processor(text=texts, padding=True, return_tensors="pt", **settings)
+        return inputs.to(self.model.device, self.model.dtype)
 
     def _prompt(self, ask: Ask) -> str | UserError:
         turns = conversation(ask)
@@ -167,18 +218,32 @@ class HubModel:
 
     def _chosen(
         self, asks: Sequence[Ask], places: Sequence[int], logprobs: Any
-    ) -> Iterator[tuple[int, Answer]]:
+    ) -> Iterator[tuple[int, Answer | UserError]]:
         """The option whose first token is likeliest, with or without a space before it."""
         for place, row in zip(places, logprobs, strict=True):
             options = asks[place].options
-            scores = tuple(max(float(row[token]) for token in self._firsts(option)) for option in options)
+            firsts = self._firsts(options)
+            if not all(firsts):
+                told = ", ".join(map(repr, options))
+                yield place, UserError(f"the options {told} cannot be told apart by their first token")
+                continue
+            scores = tuple(max(float(row[token]) for token in tokens) for tokens in firsts)
             best = max(range(len(options)), key=scores.__getitem__)
             yield place, Answer(asks[place].meanings[best], "decided", scores)
 
-    def _firsts(self, option: str) -> set[int]:
-        """First tokens of an option; what stands before an answer differs between chat templates."""
+    def _firsts(self, options: Sequence[str]) -> list[set[int]]:
+        """First tokens of each option; what stands before an answer differs between chat templates.
+
+        What two options begin with speaks for neither: Llama's tokenizer makes a lone space and a letter of
+        " A", and that space is the first token of " B" as well.
+        """
         tokenizer = self.processor.tokenizer
-        return {tokenizer(text, add_special_tokens=False).input_ids[0] for text in (option, f" {option}")}
+        found = [
+            {tokenizer(text, add_special_tokens=False).input_ids[0] for text in (option, f" {option}")}
+            for option in options
+        ]
+        times = Counter(token for tokens in found for token in tokens)
+        return [{token for token in tokens if times[token] == 1} for tokens in found]
 
 
 class Sureness:

@@ -14,6 +14,11 @@ from torch import Tensor
 
 from mmtune.decode.limits import eos_ids
 
+_WITHOUT_EFFECT = frozenset(
+    {"_name_or_path", "architectures", "dtype", "torch_dtype", "transformers_version", "use_cache"}
+)
+"""Settings of a language model that change no answer, or are told elsewhere."""
+
 BLOCK = 1 << 26
 """Bytes that are hashed at once, and copied off a GPU."""
 
@@ -33,7 +38,7 @@ def identity(bundle: Any) -> dict[str, str]:
     parameter = model.language.get_input_embeddings().weight
     return {
         "weights": weights_hash(model),
-        "tokenizer": _tokenizer_hash(bundle.tokenizer),
+        "tokenizer": tokenizer_hash(bundle.tokenizer),
         "template": str(bundle.template),
         "settings": hashlib.sha256(_settings(bundle).encode()).hexdigest(),
         "dtype": str(parameter.dtype),
@@ -71,10 +76,14 @@ def _settings(bundle: Any) -> str:
     config.pop("checkpoint", None)
     for part in [config["vision"], config["language"], *(config["vision"].get("towers") or ())]:
         part.pop("name", None)
-    return json.dumps([config, eos_ids(bundle.model.language)], sort_keys=True, default=str)
+    # The weights say nothing of positions, windows and norms.
+    language = bundle.model.language.config.get_text_config().to_dict()
+    language = {name: value for name, value in language.items() if name not in _WITHOUT_EFFECT}
+    return json.dumps([config, language, eos_ids(bundle.model.language)], sort_keys=True, default=str)
 
 
-def _tokenizer_hash(tokenizer: Any) -> str:
+def tokenizer_hash(tokenizer: Any) -> str:
+    """SHA-256 over a tokenizer's words, special tokens and chat template."""
     backend = getattr(tokenizer, "backend_tokenizer", None)
     content = backend.to_str() if backend is not None else json.dumps(tokenizer.get_vocab(), sort_keys=True)
     special = json.dumps(tokenizer.special_tokens_map, sort_keys=True, default=str)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
+from shutil import copytree
+from types import SimpleNamespace
 
 import pytest
 
 from eval.asking import Ask
 from eval.backends import BACKENDS, Answer, Opening, open_backend
 from eval.backends.endpoint import Endpoint
-from eval.backends.hub import Sureness
+from eval.backends.hub import HubModel, Sureness
 from mmtune.errors import UserError
 from tests.endpoints import Server, serve
 from tests.tiny_checkpoint import tiny_checkpoint
@@ -85,6 +89,65 @@ def test_an_image_that_fails_is_an_outcome_of_every_kind_of_model(folder):
         assert isinstance(bad, UserError) and isinstance(good, Answer)
         said.append(" ".join(blind.text.split()))
     assert said[0] == said[1], "a question without an image"
+
+
+def test_what_a_model_of_transformers_refuses_fails_alone(folder):
+    """Here the processor counts one image token too many, as what was said before holds one."""
+    good = asks(folder)
+    bad = replace(good[1], history=(("Write it.", "<image>"),))
+    backend = open_backend(f"hf:{folder / 'hub'}", Opening("cpu"))
+    (wanted, *_), (first, refused, *_) = outcomes(backend, good), outcomes(backend, [good[0], bad, *good[2:]])
+    assert isinstance(refused, UserError) and "refuses" in str(refused)
+    assert first.text == wanted.text
+
+
+def test_the_first_token_is_not_doubled_where_the_chat_template_writes_it(folder):
+    backend = open_backend(f"hf:{folder / 'hub'}", Opening("cpu"))
+    tokenizer = backend.processor.tokenizer
+    assert tokenizer("a").input_ids[0] == tokenizer.bos_token_id, "else there is nothing to double"
+    for texts in (["Is it?", "Is it very large?"], [f"{tokenizer.bos_token}Is it?"]):
+        for ids in backend._inputs(texts, None)["input_ids"].tolist():
+            assert ids.count(tokenizer.bos_token_id) == 1
+
+
+def test_what_two_options_begin_with_speaks_for_neither():
+    """Llama's tokenizer makes a lone space and a letter of " A" and of " B"."""
+    import torch
+    from tokenizers import Tokenizer, models, normalizers
+    from transformers import PreTrainedTokenizerFast
+
+    words = {"<unk>": 0, "▁": 1, "▁A": 2, "▁B": 3, "A": 4, "B": 5}
+    made = Tokenizer(models.BPE(words, [("▁", "A"), ("▁", "B")], unk_token="<unk>"))
+    made.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=made)
+    assert tokenizer(" A").input_ids == [1, 2]
+    backend = HubModel(None, SimpleNamespace(tokenizer=tokenizer))
+    asked = Ask("r", "", "So?", 1, "next_token", ("A", "B"), ("A", "B"))
+    logprobs = torch.tensor([0.0, 0.5, 0.1, 0.3, 0.0, 0.0]).log_softmax(-1)[None]
+    ((_, answer),) = backend._chosen([asked], [0], logprobs)
+    assert answer.text == "B" and answer.logprobs == pytest.approx(logprobs[0, 2:4].tolist())
+    ((_, alike),) = backend._chosen([replace(asked, options=("A", "A B"))], [0], logprobs)
+    assert isinstance(alike, UserError)
+
+
+def test_a_model_of_other_settings_is_another_model(folder, tmp_path):
+    def identity(change):
+        place = tmp_path / str(change)
+        copytree(folder / "hub", place)
+        path = place / "config.json"
+        config = json.loads(path.read_text())
+        config["text_config"]["rms_norm_eps"] *= change
+        path.write_text(json.dumps(config))
+        found = open_backend(f"hf:{place}", Opening("cpu")).identity()
+        return {name: value for name, value in found.items() if name in ("weights", "settings", "tokenizer")}
+
+    same, other = identity(1), identity(2)
+    assert same["weights"] == other["weights"] and same["settings"] != other["settings"]
+
+
+def test_a_batch_of_nothing_is_refused():
+    with pytest.raises(UserError, match="batch size is 0"):
+        open_backend("openai:http://127.0.0.1:1/v1#tiny", Opening(batch_size=0))
 
 
 def test_an_endpoint_is_asked_with_the_image_and_its_answers_are_taken_as_they_are(folder):
