@@ -67,9 +67,9 @@ def rank_options(
         for source in sources:
             with preparation.noting(source.index):
                 request = requests[source.index]
-                answers[source.index] = _answers(
-                    preparation, request, options[source.index], first, source.index
-                )
+                ids = _answers(preparation, request, options[source.index], first, source.index)
+                _check_room(preparation.prompts.context, source, ids, name_of(request, source.index))
+                answers[source.index] = ids
         yield from ((index, None) for index in window if index not in answers)
         branches = [
             branch
@@ -100,6 +100,22 @@ def _answers(
             "rank them by likelihood" if first == 1 else "give two different answers or more",
         )
     return ids
+
+
+def _check_room(context: int | None, source: Source, options: Sequence[Sequence[int]], name: str) -> None:
+    """Refuse an option that does not fit behind its question.
+
+    Raises:
+        UserError: with both lengths.
+    """
+    longest = max(map(len, options))
+    if context is not None and len(source.ids) + longest > context:
+        raise UserError(
+            f"the prompt has {len(source.ids)} tokens and an option {longest}, and the language model reads"
+            f" at most {context}",
+            name,
+            "shorten the conversation or use fewer images",
+        )
 
 
 def _branches(source: Source, options: Sequence[Sequence[int]]) -> Iterator[Source]:

@@ -139,6 +139,16 @@ def test_options_that_begin_alike_cannot_be_told_apart_by_one_token(llama: Engin
         list(llama.likelihoods(requests[:1], [("Yes", "Yes")]))
 
 
+def test_an_option_that_does_not_fit_behind_its_question_fails_it(llama: Engine) -> None:
+    assert llama.context is not None
+    failures: dict[int, UserError] = {}
+    requests = [ask("a", photo(1)), ask("b", photo(1))]
+    options = [("Yes", "No"), ("Yes", "No " * llama.context)]
+    found = dict(llama.likelihoods(requests, options, failures=failures))
+    assert found[0] is not None and found[1] is None
+    assert f"reads at most {llama.context}" in str(failures[1])
+
+
 def reference_score(engine: Engine, request: Any, option: str) -> list[float]:
     """Log-probability of each token of an answer, with the whole text through the model at once."""
     model = engine.model
