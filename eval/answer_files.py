@@ -121,15 +121,22 @@ def match(
     return Matched({identity: answers[identity] for identity in known if identity in answers}, absent, beyond)
 
 
+def of_a_run(rows: Sequence[dict[str, Any]]) -> bool:
+    """Whether these are the rows of a run's own ``predictions.jsonl``."""
+    return bool(rows) and {"task", "blind"} <= set(rows[0])
+
+
 def _own(rows: Sequence[dict[str, Any]], task: str) -> Iterable[dict[str, Any]]:
     """Rows of one task where the file is a run's own predictions; other files' rows as they are."""
-    if not rows or not {"task", "blind"} <= set(rows[0]):
+    if not of_a_run(rows):
         return rows
     tasks = list(dict.fromkeys(str(row.get("task")) for row in rows))
     chosen = task if task in tasks else next((name for name in tasks if name.startswith(task)), "")
     if len(tasks) == 1:
         chosen = tasks[0]
-    return [r for r in rows if r.get("task") == chosen and not r.get("blind") and "error" not in r]
+    kept = [r for r in rows if r.get("task") == chosen and not r.get("blind") and "error" not in r]
+    # What was generated is not what the run scored, where the protocol normalises it for the answer file.
+    return [{**row, "prediction": row["submitted"]} if "submitted" in row else row for row in kept]
 
 
 def _field(row: Mapping[str, Any], names: Sequence[str], path: Path, number: int, called: str) -> Any:

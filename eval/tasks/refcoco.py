@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
-from eval.answer_files import add_answer
+from eval.answer_files import add_answer, of_a_run
 from eval.metrics.intervals import Array, Totals, ratio
 from eval.metrics.iou import NO_BOX, center_inside, iou, parse_box, parse_box_pairs
 from eval.row_files import read_rows_of_any
@@ -78,7 +78,10 @@ class RefCoco(AccuracyTask):
     def read_answers(self, path: Path, items: Any) -> dict[str, str]:
         """By sentence; a box may also stand there as a list of numbers, which is written out."""
         answers: dict[str, str] = {}
-        for row in read_rows_of_any(path):
+        rows = read_rows_of_any(path)
+        if of_a_run(rows):
+            return super().read_answers(path, items)
+        for row in rows:
             identity = next((row[name] for name in _IDS if name in row), None)
             if identity is None:
                 return super().read_answers(path, items)

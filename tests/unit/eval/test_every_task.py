@@ -133,6 +133,9 @@ def test_it_is_asked_scored_written_and_read_back(name, ran):
     scored = score_file(config, Path(result["answers_file"]), sampling=Sampling(resamples=RESAMPLES))
     assert values(scored["metrics"]) == values(result["metrics"])
     assert (scored["n"], scored["of"]) == (result["n"], result["of"])
+    rows = Path(result["answers_file"]).parents[1] / "predictions.jsonl"
+    again = score_file(config, rows, sampling=Sampling(resamples=RESAMPLES))
+    assert values(again["metrics"]) == values(result["metrics"]), "the run's own rows"
 
 
 @pytest.mark.parametrize("name", RANKED)
