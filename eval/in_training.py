@@ -18,6 +18,8 @@ from eval.results import Made, Plan, results_of
 from eval.runner import limited
 from eval.sharing import Peers
 from eval.tasks import Item, Task, TaskConfig, build_tasks, parse_task
+from eval.tasks.embedded import unpack_images
+from eval.tasks.official_files import load_checked
 from mmtune.errors import UserError
 from mmtune.images.decoding import resolve_image
 
@@ -53,9 +55,11 @@ def open_benchmarks(
     built = build_tasks(_limited(parse_task(text), limit) for text in tasks)
     for task in built.values():
         _refuse_judged(task)
-    items = {name: task.load() for name, task in built.items()}
-    chosen = {name: limited(items[name], task.config.limit, seed) for name, task in built.items()}
+    items = {name: load_checked(task.load, task.config.annotations or "") for name, task in built.items()}
+    chosen = {name: limited(task, items[name], seed) for name, task in built.items()}
     for name, task in built.items():
+        if any(item.images for item in chosen[name]):
+            unpack_images(task)
         _check(task, chosen[name])
     plan = Plan(blind, batch_size, RESAMPLES, seed, how, cache=False)
     return TrainingBenchmarks(built, items, chosen, plan)

@@ -144,12 +144,12 @@ def _evaluate(
     peers: Peers,
 ) -> Results | None:
     out.mkdir(parents=True, exist_ok=True)
-    chosen = {name: limited(items[name], task.config.limit, plan.seed) for name, task in tasks.items()}
+    chosen = {name: limited(task, items[name], plan.seed) for name, task in tasks.items()}
     asks = plan_asks(tasks, chosen, plan.blind, plan.seed, plan.how)
     planned = plan_conditions(plan.robust, tasks, asks, plan.how) if plan.robust else None
     if peers.rank == 0:
-        # A run that dies must not leave the metrics of an earlier one beside its own predictions.
-        for name in ("metrics.json", ALTERED):
+        # A run that dies must not leave the figures of an earlier one beside its own predictions.
+        for name in ("metrics.json", ALTERED, "overlap.jsonl", "report.html"):
             (out / name).unlink(missing_ok=True)
     start = time.monotonic()
     collected = collect(
@@ -169,8 +169,22 @@ def _evaluate(
     return results_of(made, tasks, items, plan, out)
 
 
-def limited(items: Sequence[Item], limit: int | None, seed: int) -> list[Item]:
-    """At most ``limit`` items, drawn at random, in the order of the file."""
+def limited(task: Task, items: Sequence[Item], seed: int) -> list[Item]:
+    """At most as many items as the task's ``limit``, drawn at random, in the order of the file.
+
+    Items that count together are drawn together; only where the limit is too small for any such group are
+    they drawn one by one.
+    """
+    limit = task.config.limit
     if limit is None or limit >= len(items):
         return list(items)
-    return [items[i] for i in sorted(random.Random(seed).sample(range(len(items)), limit))]
+    groups: dict[str, list[int]] = {}
+    for place, item in enumerate(items):
+        groups.setdefault(task.together(item), []).append(place)
+    if len(groups) == len(items) or limit < min(map(len, groups.values())):
+        return [items[place] for place in sorted(random.Random(seed).sample(range(len(items)), limit))]
+    drawn: list[int] = []
+    for places in random.Random(seed).sample(list(groups.values()), len(groups)):
+        if len(drawn) + len(places) <= limit:
+            drawn += places
+    return [items[place] for place in sorted(drawn)]

@@ -213,6 +213,11 @@ class Task(ABC):
         """
         return self.score_submitted("", item)
 
+    def together(self, item: Item) -> str:
+        """What an item shares with those that count together with it (rotations, pairs): a limit draws all of
+        them or none."""
+        return item.id
+
     def joint(self, answers: Mapping[str, str], items: Sequence[Item]) -> Mapping[str, Counts]:
         """Counts that depend on the answers to several items (pairs, rotations), by the id of the item that
         each is added to.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,13 @@ from mmtune.errors import UserError
 _KEYS = ("category", "subcategory", "set_id", "figure_id", "question_id")
 _GROUPS = {"qAcc": "pairs", "fAcc": "figures", "easy_aAcc": "easy", "hard_aAcc": "hard"}
 """Metric → the groups of items that it counts."""
+_GROUPED: Sequence[tuple[str, Callable[[Verdict], bool], Callable[[Verdict], Hashable]]] = (
+    ("pairs", lambda v: True, lambda v: v.pair),
+    ("easy", lambda v: v.visual_input != "2", lambda v: v.pair),
+    ("hard", lambda v: v.visual_input == "2", lambda v: v.pair),
+    ("figures", lambda v: not (v.category == "VS" and v.figure_id == "0"), lambda v: v.figure),
+)
+"""Name of a sort of groups, which verdicts are in one, and in which."""
 _CHECK = "_gpt_check"
 _ANSWER = "model_prediction"
 
@@ -59,6 +67,8 @@ class HallusionBench(JudgedTask):
             items.append(Item(identity, place if shown else "", row["question"], row, kinds, identity))
         if len({item.id for item in items}) < len(items):
             raise UserError("A question stands in the file twice", str(path), "remove one of the rows")
+        verdicts = [_verdict("0", item) for item in items]
+        self._sizes = {name: Counter(key(v) for v in verdicts if keep(v)) for name, keep, key in _GROUPED}
         return items
 
     def value(self, answer: str, item: Item) -> float | None:
@@ -66,20 +76,17 @@ class HallusionBench(JudgedTask):
 
     def joint(self, answers: Mapping[str, str], items: Sequence[Item]) -> dict[str, Counts]:
         """Questions right over all figures and figures right over all questions; each is added to its first
-        item."""
+        item. A group of which an item is left out is left out, since fewer are easier to get right."""
         verdicts = [_verdict(answers.get(item.id, "0"), item) for item in items]
         found: dict[str, Counts] = {item.id: {} for item in items}
-        for name, keep, key in (
-            ("pairs", lambda v: True, lambda v: v.pair),
-            ("easy", lambda v: v.visual_input != "2", lambda v: v.pair),
-            ("hard", lambda v: v.visual_input == "2", lambda v: v.pair),
-            ("figures", lambda v: not (v.category == "VS" and v.figure_id == "0"), lambda v: v.figure),
-        ):
-            groups: dict[Any, list[int]] = {}
+        for name, keep, key in _GROUPED:
+            groups: dict[Hashable, list[int]] = {}
             for place, verdict in enumerate(verdicts):
                 if keep(verdict):
                     groups.setdefault(key(verdict), []).append(place)
-            for places in groups.values():
+            for group, places in groups.items():
+                if len(places) < self._sizes[name][group]:
+                    continue
                 right = all(verdicts[place].correct for place in places)
                 found[items[places[0]].id] |= {name: 1.0, f"{name}_right": float(right)}
         return found

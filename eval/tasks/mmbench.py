@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -57,9 +58,10 @@ class MMBench(ChoiceTask, TableOfImages):
     def load(self) -> list[Item]:
         path = self.annotations
         items = []
+        self._options: dict[str, Mapping[str, str]] = {}
         for number, row in enumerate(read_rows_of_any(path), start=1):
             index, question = fields(row, ("index", "question"), path, number)
-            options = options_in(row)
+            options = self._options[str(index)] = options_in(row)
             truth = None
             if not empty(row.get("answer")):
                 truth = Choice(letter_of(row["answer"], options, path, number), options)
@@ -76,7 +78,12 @@ class MMBench(ChoiceTask, TableOfImages):
                 )
             )
         check_unique(items, path)
+        self._rotations = Counter(map(self.together, items))
         return items
+
+    def together(self, item: Item) -> str:
+        """The unrotated question's index."""
+        return str(int(item.id) % ROTATION)
 
     def image_name(self, row: Mapping[str, Any], number: int, column: str) -> str:
         """All rotations of a question share its image."""
@@ -94,14 +101,15 @@ class MMBench(ChoiceTask, TableOfImages):
         return self._unrotated(super().unanswered(item), item)
 
     def joint(self, answers: Mapping[str, str], items: Sequence[Item]) -> dict[str, Counts]:
-        """Right under all rotations, added to the unrotated question."""
-        groups: dict[int, list[Item]] = {}
+        """Right under all rotations, added to the unrotated question; a question of which a rotation is left
+        out is left out, since fewer rotations are easier to get right."""
+        groups: dict[str, list[Item]] = {}
         for item in items:
-            groups.setdefault(int(item.id) % ROTATION, []).append(item)
+            groups.setdefault(self.together(item), []).append(item)
         found: dict[str, Counts] = {}
         for index, group in groups.items():
-            main = next((item for item in group if int(item.id) == index), None)
-            if main is not None:
+            main = next((item for item in group if int(item.id) == int(index)), None)
+            if main is not None and len(group) == self._rotations[index]:
                 right = all(item.id in answers and self.value(answers[item.id], item) == 1 for item in group)
                 found[main.id] = {"circular_right": float(right), "circular_items": 1.0}
         return found
@@ -127,8 +135,7 @@ class MMBench(ChoiceTask, TableOfImages):
         letters = [*"ABCD"]
         sheet.append(["index", "question", *letters, "prediction"])
         for item in given:
-            options = truth_choice(item).options if item.truth else {}
-            cells = [options.get(letter) for letter in letters]
+            cells = [self._options[item.id].get(letter) for letter in letters]
             reply = WriteOnlyCell(sheet, _printable(predictions[item.id]))
             reply.data_type = "s"  # a reply may start as a formula does
             sheet.append([item.official_id, item.question, *cells, reply])
@@ -142,8 +149,12 @@ class MMBench(ChoiceTask, TableOfImages):
 
 
 def _printable(text: str) -> str:
-    """A text without the control characters that an Excel file cannot hold."""
-    return "".join(letter for letter in text if letter in "\n\t" or ord(letter) >= 32)
+    """A text without the control characters and halves of pairs that an Excel file cannot hold."""
+    return "".join(
+        letter
+        for letter in text
+        if letter in "\n\t" or (ord(letter) >= 32 and not "\ud800" <= letter <= "\udfff")
+    )
 
 
 class MMBenchChinese(MMBench):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -56,7 +57,12 @@ class MME(AccuracyTask):
                 str(folder),
                 f"it holds {_TASKS[0]}.txt and others",
             )
+        self._questions = Counter(map(self.together, items))
         return items
+
+    def together(self, item: Item) -> str:
+        """The image, in its sub-task."""
+        return f"{item.kinds['sub_task']}/{item.image}"
 
     def read_answers(self, path: Path, items: Sequence[Item]) -> dict[str, str]:
         """From a folder of the tool's files; the labels in them must be those of the benchmark."""
@@ -86,12 +92,16 @@ class MME(AccuracyTask):
         return {f"right {task}": value, f"items {task}": 1.0}
 
     def joint(self, answers: Mapping[str, str], items: Sequence[Item]) -> dict[str, Counts]:
-        """Both right, added to the first question of each image."""
-        images: dict[tuple[str, str], list[Item]] = {}
+        """Both right, added to the first question of each image; an image of which a question is left out is
+        left out, since one alone is easier to get right."""
+        images: dict[str, list[Item]] = {}
         for item in items:
-            images.setdefault((item.kinds["sub_task"], item.image), []).append(item)
+            images.setdefault(self.together(item), []).append(item)
         found: dict[str, Counts] = {}
-        for (task, _), pair in images.items():
+        for image, pair in images.items():
+            if len(pair) < self._questions[image]:
+                continue
+            task = pair[0].kinds["sub_task"]
             both = all(item.id in answers and self.value(answers[item.id], item) == 1 for item in pair)
             found[pair[0].id] = {
                 "both": float(both),
@@ -112,7 +122,7 @@ class MME(AccuracyTask):
                 + ratio(totals[f"both {task}"], totals[f"images {task}"])
             )
             for task in _TASKS
-            if f"items {task}" in totals
+            if {f"items {task}", f"images {task}"} <= set(totals)
         }
         for name, tasks in (("perception", MME_PERCEPTION), ("cognition", MME_COGNITION)):
             if all(task in scores for task in tasks):
@@ -140,7 +150,9 @@ class MME(AccuracyTask):
                 for i in items
                 if i.kinds["sub_task"] == task and i.id in predictions
             ]
-            (out / f"{task}.txt").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+            (out / f"{task}.txt").write_text(
+                "".join(f"{line}\n" for line in lines), encoding="utf-8", errors="replace"
+            )
         return out
 
     def _of_task(self, folder: Path, task: str) -> Iterator[Item]:

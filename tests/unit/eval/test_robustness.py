@@ -532,9 +532,10 @@ def test_scores_of_several_answers_together_are_compared_too(tmp_path):
     one = results["robustness"]["mme"]["blur"]["conditions"]["blur:1"]
     assert results["tasks"]["mme"]["metrics"]["accuracy_plus"]["value"] == 1.0
     assert (one["n"], one["of"], one["clean"]["accuracy_plus"]["value"]) == (11, 12, 1.0)
-    # The pair that lost a question is half a pair in both, and right where its other half is.
-    assert one["metrics"]["accuracy_plus"]["value"] == pytest.approx(1 / 6)
-    assert one["difference"]["accuracy_plus"]["value"] == pytest.approx(-5 / 6)
+    # The pair that lost a question counts in neither: half a pair is easier to get right.
+    for metrics, value in ((one["metrics"], 0.0), (one["clean"], 1.0)):
+        assert (metrics["accuracy_plus"]["value"], metrics["accuracy_plus"]["n"]) == (value, 5)
+    assert one["difference"]["accuracy_plus"]["value"] == pytest.approx(-1.0)
 
 
 def test_without_a_score_there_is_still_the_share_of_answers_that_change(world, tmp_path):

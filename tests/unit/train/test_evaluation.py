@@ -24,6 +24,7 @@ from mmtune.train.dry_run import dry_run
 from mmtune.train.loop import train
 from mmtune.train.recipe import load_recipe
 from mmtune.train.settings import EvalConfig, Recipe
+from tests import benchmark_files
 from tests.commands import run as command
 from tests.tiny_run import losses, write_pope
 
@@ -149,6 +150,21 @@ def test_a_run_that_goes_on_tells_each_score_once(
     train(replace(recipe, eval=EvalConfig([task], every=1, limit=6)), open_benchmarks)
     points = points_of(Path(recipe.out))
     assert [(row["step"], row["n"]) for row in points] == [(0, 4), (1, 4), (2, 4), (3, 6), (4, 6)]
+
+
+def test_images_in_a_benchmarks_table_are_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    files = benchmark_files.write("mmbench", tmp_path)
+    found = open_benchmarks([f"mmbench:annotations={files.annotations}"])
+    images = {item.image for item in found.chosen["mmbench"]}
+    assert images and all((found.tasks["mmbench"].images / image).is_file() for image in images)
+
+
+def test_a_file_of_another_shape_than_the_benchmarks_is_one_sentence(tmp_path: Path) -> None:
+    files = benchmark_files.write("docvqa", tmp_path)
+    benchmark_files.dump(files.annotations, {"data": [{"questionId": 1, "question": 5, "answers": ["a"]}]})
+    with pytest.raises(UserError, match="question of item 1 is not text"):
+        open_benchmarks([f"docvqa:annotations={files.annotations}"])
 
 
 @pytest.mark.parametrize(
