@@ -15,7 +15,7 @@ from typing import IO, Any
 
 from eval.asking import Waiting
 from eval.backends.base import Answer
-from eval.scoring import Scored, with_joint
+from eval.scoring import Scored, joint_counts, score_answer, with_joint
 from eval.tasks import Item, Task
 from eval.tasks.base import Counts
 
@@ -50,7 +50,7 @@ class Predictions:
         """Takes the answers that were given under conditions of robustness checks, to a file of their own."""
 
     def __enter__(self) -> Predictions:
-        self._file = self._path.open("w", encoding="utf-8")
+        self._file = _opened(self._path)
         return self
 
     def __exit__(
@@ -76,7 +76,7 @@ class Predictions:
             self._join(name)
         names = list(self._tasks)
         part = self._path.with_name(self._path.name + ".part")
-        with part.open("w", encoding="utf-8") as file:
+        with _opened(part) as file:
             for (place, _, blind), line in self._rows:
                 file.write(line if blind else self._joined(names[place], line))
         os.replace(part, self._path)
@@ -84,8 +84,11 @@ class Predictions:
     def _join(self, name: str) -> None:
         task, seen = self._tasks[name], self._seen[name]
         answers = {item_id: task.submitted(text) for item_id, text in self._texts[name].items()}
-        self._joint[name] = {} if task.needs_judge else task.joint(answers, [one.item for one in seen])
+        self._joint[name] = joint_counts(task, seen, answers)
         self._seen[name] = with_joint(seen, self._joint[name])
+        unseen = self._unseen[name]
+        blind = {key: task.submitted(answer.text) for key, answer in self.answers(name, blind=True).items()}
+        self._unseen[name] = with_joint(unseen, joint_counts(task, unseen, blind))
 
     def _joined(self, name: str, line: str) -> str:
         """A row with the joint counts of its item, where there are some."""
@@ -103,8 +106,7 @@ class Predictions:
             return
         text = answer.text
         task = self._tasks[waiting.task]
-        # An answer that a judge is to mark has no score yet; it is not itself a judgement.
-        counts = {} if task.needs_judge else task.score(text, waiting.item)
+        counts = score_answer(task, text, waiting.item)
         (self._unseen if waiting.blind else self._seen)[waiting.task].append(Scored(waiting.item, counts))
         self._answers.setdefault((waiting.task, waiting.blind), {})[waiting.item.id] = answer
         if not waiting.blind:
@@ -119,7 +121,7 @@ class Predictions:
                 "stopped": answer.stopped,
                 **chosen,
                 "truth": task.truth_text(waiting.item),
-                "right": None if task.needs_judge else task.right(counts),
+                "right": task.right(counts) if counts else None,
                 "counts": counts,
                 "kinds": dict(waiting.item.kinds),
             },
@@ -140,7 +142,7 @@ class Predictions:
         return self._seen[task]
 
     def unseen(self, task: str) -> list[Scored]:
-        """Scored answers of the blind baseline."""
+        """As ``seen``, of the blind baseline."""
         return self._unseen[task]
 
     def texts(self, task: str) -> Mapping[str, str]:
@@ -178,6 +180,12 @@ def _beside(waiting: Waiting) -> dict[str, Any]:
     """What only questions with several images or earlier turns have in their rows."""
     several = {"images": list(waiting.shown)} if len(waiting.shown) > 1 else {}
     return several | ({"history": waiting.item.history} if waiting.item.history else {})
+
+
+def _opened(path: Path) -> IO[str]:
+    """A file for rows. Half a pair of UTF-16, which a reply may hold and UTF-8 cannot write, is written as
+    its escape, which JSON reads back as it was."""
+    return path.open("w", encoding="utf-8", errors="backslashreplace")
 
 
 def _line(row: Mapping[str, Any]) -> str:

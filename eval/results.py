@@ -139,8 +139,7 @@ def _task_result(
     """A task's part of the results; see ``evaluate``."""
     seen, unseen, failed = kept.seen(task.name), kept.unseen(task.name), kept.failed(task.name)
     texts = {item_id: task.submitted(text) for item_id, text in kept.texts(task.name).items()}
-    scored = [] if task.needs_judge else seen
-    unseen = [] if task.needs_judge else unseen
+    scored, unseen = ([one for one in answered if one.counts] for answered in (seen, unseen))
     if len(seen) < len(items):
         log.warning("%s: the score is over %d of %d items", task.name, len(seen), len(items))
     for item_id, reason in list(failed.items())[:_FAILURES_LOGGED]:

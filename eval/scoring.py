@@ -74,7 +74,7 @@ def score_answers(
         except STRUCTURE_ERRORS as error:
             raise _not_as_published(task, f"the truth of item {item.id}", error) from error
     try:
-        return with_joint(scored, task.joint(answers, [one.item for one in scored]))
+        return with_joint(scored, joint_counts(task, scored, answers))
     except STRUCTURE_ERRORS as error:
         raise _not_as_published(task, "an item", error) from error
 
@@ -88,8 +88,27 @@ def _not_as_published(task: Task, what: str, error: Exception) -> UserError:
     )
 
 
+def score_answer(task: Task, answer: str, item: Item) -> Counts:
+    """Counts of a generated answer; none where the benchmark keeps the truth to itself (a test set, whose
+    server scores), or a judge is to mark the answer first."""
+    return {} if task.needs_judge or item.truth is None else task.score(answer, item)
+
+
+def joint_counts(task: Task, scored: Sequence[Scored], answers: Mapping[str, str]) -> Mapping[str, Counts]:
+    """Counts that depend on several answers, of the items that have a score of their own.
+
+    Args:
+        task: the benchmark.
+        scored: what was answered.
+        answers: by item id, as they stand in an answer file.
+    """
+    items = [one.item for one in scored if one.counts]
+    return task.joint(answers, items) if items else {}
+
+
 def with_joint(scored: Sequence[Scored], joint: Mapping[str, Counts]) -> list[Scored]:
-    """Add the counts that depend on several answers; every item gets every count, 0 where it adds nothing.
+    """Add the counts that depend on several answers; every scored item gets every count, 0 where it adds
+    nothing.
 
     Args:
         scored: items with their own counts.
@@ -98,7 +117,10 @@ def with_joint(scored: Sequence[Scored], joint: Mapping[str, Counts]) -> list[Sc
     if not joint:
         return list(scored)
     zero = dict.fromkeys((name for counts in joint.values() for name in counts), 0.0)
-    return [Scored(one.item, {**one.counts, **zero, **joint.get(one.item.id, {})}) for one in scored]
+    return [
+        Scored(one.item, {**one.counts, **zero, **joint.get(one.item.id, {})}) if one.counts else one
+        for one in scored
+    ]
 
 
 def whole_table(
@@ -175,6 +197,7 @@ def pope_mean(
 
 
 def _estimates(task: Aggregating, answers: Sequence[Scored], sampling: Sampling) -> dict[str, Estimate]:
+    answers = [scored for scored in answers if scored.counts]
     if not answers:
         return {}
     names = dict.fromkeys(name for scored in answers for name in scored.counts)

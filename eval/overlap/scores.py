@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from eval.overlap.finding import Overlap, Sighting, TrainingRecords, find_overlap
-from eval.scoring import Sampling, Scored, score_table, whole_table, with_joint
+from eval.scoring import Sampling, Scored, joint_counts, score_table, whole_table, with_joint
 from eval.tasks import Item, Task
 from eval.tasks.official_files import write_json
 
@@ -61,7 +61,7 @@ def add_overlap(
         "notes": list(notes),
         "file": FILE,
     }
-    with (out / FILE).open("w", encoding="utf-8") as file:
+    with (out / FILE).open("w", encoding="utf-8", errors="backslashreplace") as file:
         for (name, item_id), sighting in overlap.sightings.items():
             row = {"task": name, "id": item_id, **asdict(sighting)}
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
@@ -93,10 +93,10 @@ def _of_task(
     unpaired = [item for item in asked if seen[item.id].both is None]
 
     def scored(part: Sequence[Item]) -> dict[str, Any]:
-        if task.needs_judge:  # there is an answer, but no score yet
-            return {"n": len(part), "metrics": {}}
         texts = {item.id: task.submitted(answers[item.id][0]) for item in part}
-        found = with_joint([Scored(item, answers[item.id][1]) for item in part], task.joint(texts, part))
+        # An answer without counts awaits its judge, or the benchmark keeps the truth to itself.
+        alone = [Scored(item, answers[item.id][1]) for item in part if answers[item.id][1]]
+        found = with_joint(alone, joint_counts(task, alone, texts))
         metrics = score_table(task, found, sampling) | (whole_table(task, found, texts) if found else {})
         return {"n": len(part), "metrics": metrics}
 

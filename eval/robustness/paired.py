@@ -8,7 +8,7 @@ from typing import Any
 
 from eval.metrics.intervals import Array, Totals, bootstrap, ratio
 from eval.robustness.base import Outcomes
-from eval.scoring import Sampling, Scored, cluster
+from eval.scoring import Sampling, Scored, cluster, joint_counts, with_joint
 from eval.tasks import Task
 
 Metrics = Mapping[str, Mapping[str, Array]]
@@ -60,6 +60,8 @@ def estimates(
         }
         return told(metrics) if all(task.primary in found for found in metrics.values()) else {}
 
+    if not counts:
+        return {}
     images = [cluster(next(iter(tables.values())).scored[item].item) for item in ids]
     found = bootstrap(
         counts, statistic, images, sampling.resamples, sampling.level, sampling.seed, _Everything()
@@ -104,9 +106,7 @@ def joined(task: Task, outcomes: Outcomes, ids: Sequence[str]) -> list[Scored]:
     """The outcomes of these items, with the counts that depend on several answers to them."""
     texts = {item: task.submitted(outcomes.answers[item].text) for item in ids}
     found = [outcomes.scored[item] for item in ids]
-    joint = task.joint(texts, [one.item for one in found])
-    zero = dict.fromkeys((name for counts in joint.values() for name in counts), 0.0)
-    return [Scored(one.item, {**one.counts, **zero, **joint.get(one.item.id, {})}) for one in found]
+    return with_joint(found, joint_counts(task, found, texts))
 
 
 class _Everything:

@@ -199,7 +199,7 @@ def _judging(args: argparse.Namespace) -> Judging | None:
 
 
 def _tell_judged(results: Mapping[str, Any]) -> None:
-    """Who judged, and what awaits a judge."""
+    """Who judged, what awaits a judge, and what only the benchmark's own server can score."""
     from mmtune.commands.judged_table import judged_lines, print_line
 
     for name, task in results["tasks"].items():
@@ -210,6 +210,8 @@ def _tell_judged(results: Mapping[str, Any]) -> None:
             print_line(
                 f"{name}: answers are in {task['answers_file']}; mark them with --judge or mmtune judge"
             )
+        elif task["n"] and not task["metrics"]:
+            print_line(f"{name}: the files hold no truth; {task['answers_file']} is what its server takes")
 
 
 def _comparison(args: argparse.Namespace) -> Callable[[dict[str, Any], Sequence[TaskConfig]], None]:
