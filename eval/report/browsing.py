@@ -149,7 +149,9 @@ def pack(
     while True:
         value, cut = _value(kept, models, folders, thumbnails, limits.text)
         packed = gzip.compress(
-            json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode(), compresslevel=6, mtime=0
+            json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace"),
+            compresslevel=6,
+            mtime=0,
         )
         if len(packed) <= limits.samples_bytes or not kept:
             break

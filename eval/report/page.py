@@ -139,7 +139,7 @@ def template_text(name: str) -> Markup:
 def write_page(path: Path, html: str) -> Path:
     """Write a page whole or not at all."""
     part = path.with_name(path.name + ".part")
-    part.write_text(html, encoding="utf-8")
+    part.write_text(html, encoding="utf-8", errors="backslashreplace")
     os.replace(part, path)
     return path
 

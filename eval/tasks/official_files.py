@@ -101,7 +101,7 @@ def load_checked(load: Callable[[], list[Item]], where: str) -> list[Item]:
         where: the file, for the error.
 
     Raises:
-        UserError: for any file that cannot be read as the benchmark's.
+        UserError: for any file that cannot be read as the benchmark's, or that holds an id twice.
     """
     advice = "check that it is the benchmark's own file"
     try:
@@ -115,6 +115,7 @@ def load_checked(load: Callable[[], list[Item]], where: str) -> list[Item]:
         for name, value in (("image", item.image), ("question", item.question), *item.kinds.items()):
             if not isinstance(value, str):
                 raise UserError(f"The {name} of item {item.id} is not text", where, advice)
+    check_unique(items, Path(where))
     return items
 
 
@@ -189,5 +190,6 @@ def _malformed(path: Path, line: int, column: int, reason: str) -> UserError:
 
 def _write(path: Path, text: str) -> None:
     part = path.with_name(path.name + ".part")
-    part.write_text(text, encoding="utf-8")
+    # Half a pair of UTF-16, which UTF-8 cannot write, becomes its escape: JSON reads it back as it was.
+    part.write_text(text, encoding="utf-8", errors="backslashreplace")
     os.replace(part, path)

@@ -227,12 +227,24 @@ def test_a_runs_own_predictions_are_read_without_the_blind_ones(tmp_path):
     rows = [
         {"task": "pope_random", "id": "1", "blind": False, "prediction": "yes"},
         {"task": "pope_random", "id": "1", "blind": True, "prediction": "no"},
-        {"task": "vqav2", "id": "1", "blind": False, "prediction": "red"},
+        {"task": "vqav2", "id": "1", "blind": False, "prediction": "Red.", "submitted": "red"},
         {"task": "vqav2", "id": "2", "blind": False, "error": "no such image"},
     ]
     path = benchmark_files.rows(tmp_path / "predictions.jsonl", rows)
     for task, said in (("pope_random", "yes"), ("vqav2", "red")):
         assert read_answers(path, ("question_id", "id"), ("answer", "prediction"), task) == {"1": said}
+
+
+@pytest.mark.parametrize("task", ["aokvqa", "amber", "docvqa", "vizwiz"])
+def test_a_benchmark_that_holds_an_id_twice_is_refused(task, tmp_path):
+    """Answers are joined by id, so that one would count for two."""
+    files = benchmark_files.write(task, tmp_path)
+    value = json.loads(files.annotations.read_text())
+    rows = value["data"] if isinstance(value, dict) else value
+    rows.append(rows[-1])
+    benchmark_files.dump(files.annotations, value)
+    with pytest.raises(UserError, match="stands in the file twice"):
+        score(task, files)
 
 
 def test_a_part_of_a_benchmark_is_never_told_as_the_whole(vqa, tmp_path, capsys):
