@@ -19,6 +19,9 @@ from mmtune.progress import Progress
 ALTERED = "robustness.jsonl"
 """The file of answers under the conditions of robustness checks, in a run's folder."""
 
+UNHEARD = "it was asked, and the model gave neither an answer nor an error"
+"""Why an item has no answer that no process has told anything of."""
+
 Outcome = Answer | str
 """An answer, or why there is none."""
 
@@ -96,8 +99,11 @@ def collect(
         if kept is None:
             return None
         order = list(asks)
-        for theirs in gathered[1:]:
-            keep(kept, asks, [(order[place], outcome) for place, outcome in theirs.items()])
+        # Processes that saw other files than each other have shared the work otherwise: an item counts once,
+        # and one that nobody has asked is not lost in silence.
+        waiting = [place for ask, place in places.items() if ask not in known and place not in outcomes]
+        heard = {place: outcome for theirs in gathered[1:] for place, outcome in theirs.items()}
+        keep(kept, asks, ((order[place], heard.get(place, UNHEARD)) for place in waiting))
     return Collected(kept, len(known), sum(map(len, gathered)))
 
 

@@ -37,6 +37,10 @@ def show_metrics(results: Mapping[str, Any]) -> None:
                 )
     console = Console(highlight=False)
     console.print(table)
+    for name, task in results["tasks"].items():
+        if task["n"] < task["of"]:
+            told = f"{name} is scored over {task['n']} of {task['of']} items"
+            console.print(told, markup=False, soft_wrap=True)
     for grouping in results.get("groupings", {}).values():
         _show_grouping(console, grouping)
     from mmtune.commands.robustness_table import robustness_tables
@@ -73,4 +77,6 @@ def _cells(metrics: Mapping[str, Any] | None, blind: Mapping[str, Any] | None, m
         return ["–"] * 4
     interval = "–" if found["low"] is None else f"{found['low']:.3f} – {found['high']:.3f}"
     unseen = "–" if base is None or base["value"] is None else f"{base['value']:.3f}"
+    if base is not None and base["value"] is not None and base["n"] != found["n"]:
+        unseen += f" (n {base['n']})"  # items without an image have no blind answer
     return [f"{found['value']:.3f}", interval, str(found["n"]), unseen]

@@ -68,9 +68,6 @@ def _show(path: Path, line: str | None) -> None:
     from mmtune.commands.metrics_table import show_metrics
 
     show_metrics(results)
-    for name, task in results["tasks"].items():
-        if task["n"] < task["of"]:
-            sys.stdout.write(f"{name} is scored over {task['n']} of {task['of']} items\n")
 
 
 def _compare(runs: list[str], out: Path | None, line: str | None) -> None:

@@ -44,6 +44,8 @@ def task(benchmark, name="accuracy", value=0.5, n=10, by=None, complete=True):
     }
     return {
         "benchmark": benchmark,
+        "n": 10,
+        "of": 10,
         "primary": name,
         "metrics": {name: metric(value, n)},
         "by": kinds,

@@ -11,10 +11,14 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from eval.asking import derange, plan_asks
+from eval.backends import Answer
+from eval.collecting import collect
 from eval.options import Options, options_of
+from eval.report import write_report
 from eval.runner import evaluate, run
 from eval.sharing import Peers, work
 from eval.tasks import Item, TaskConfig, build_tasks
+from mmtune.commands.metrics_table import show_metrics
 from tests.unit.eval.conftest import SeeingEngine
 
 
@@ -91,11 +95,14 @@ def test_an_image_that_fails_fails_its_items_and_the_score_says_so(world, seeing
     assert sum("error" in row for row in rows(tmp_path)) == 8
 
 
-def test_a_limit_is_a_score_over_fewer_items_and_says_so(world, seeing, tmp_path, caplog):
+def test_a_limit_is_a_score_over_fewer_items_and_says_so(world, seeing, tmp_path, caplog, capsys):
     task = build_tasks([replace(world.configs["pope"], limit=7)])
-    pope = evaluate(seeing, task, tmp_path, resamples=10)["tasks"]["pope_random"]
+    results = evaluate(seeing, task, tmp_path, resamples=10)
+    pope = results["tasks"]["pope_random"]
     assert (pope["n"], pope["of"], pope["complete"], pope["limit"]) == (7, 24, False, 7)
     assert "7 of 24" in caplog.text
+    show_metrics(results)
+    assert "pope_random is scored over 7 of 24 items" in capsys.readouterr().out
 
 
 def test_without_a_second_image_there_is_no_blind_baseline(world, seeing, tmp_path):
@@ -164,6 +171,40 @@ def test_what_is_known_depends_on_weights_prompt_image_and_settings(world, seein
     Image.new("RGB", (24, 24), (221, 31, 31)).save(world.root / "images" / world.file(3))
     assert asked(seeing) == 2
     assert asked(seeing) == 0
+
+
+def test_half_a_pair_of_utf16_in_a_reply_stops_no_run(world, seeing, tmp_path):
+    """JSON may hold it, and so may the reply of an endpoint; UTF-8 cannot."""
+    seeing._reply = lambda text, colour: f"{colour} \ud83d"
+    tasks = build_tasks([world.configs["pope"], world.configs["vqav2"]])
+    found = evaluate(seeing, tasks, tmp_path, resamples=10)
+    assert found["tasks"]["pope_random"]["complete"]
+    assert all(row["prediction"].endswith(" \ud83d") for row in rows(tmp_path))
+    again = evaluate(seeing, tasks, tmp_path, resamples=10)
+    assert again["tasks"]["vqav2"]["metrics"] == found["tasks"]["vqav2"]["metrics"]
+    write_report(tmp_path, results=again, predictions=tmp_path / "predictions.jsonl")
+
+
+def test_what_nobody_tells_of_is_a_failure_and_what_two_tell_of_counts_once(world, tmp_path):
+    """As where processes see other files of a shared folder, and share the work otherwise."""
+
+    class Silent:
+        def identity(self):
+            return {"kind": "silent"}
+
+        def ask(self, asks):
+            yield from ((place, Answer("Yes.", "stop")) for place in range(3, len(asks)))
+
+    class Two(Peers):
+        def gather(self, value):
+            return [value, {0: Answer("No.", "stop"), 5: Answer("No.", "stop")}]
+
+    tasks = build_tasks([world.configs["pope"]])
+    items = {name: task.load() for name, task in tasks.items()}
+    asks = plan_asks(tasks, items, blind=False, seed=0)
+    kept = collect(Silent(), tasks, items, asks, tmp_path, Two()).predictions
+    assert [row.get("prediction") for row in rows(tmp_path)] == ["No.", None, None, *["Yes."] * 21]
+    assert len(kept.seen("pope_random")) == 22 and list(kept.failed("pope_random")) == ["3", "4"]
 
 
 def test_failures_are_tried_again(world, seeing, tmp_path):
