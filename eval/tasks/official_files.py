@@ -26,6 +26,8 @@ def read_json(path: Path) -> Any:
         return json.loads(text)
     except json.JSONDecodeError as error:
         raise _malformed(path, error.lineno, error.colno, error.msg) from error
+    except RecursionError as error:
+        raise _nested(path) from error
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
@@ -46,6 +48,8 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
                     rows.append(json.loads(line))
                 except json.JSONDecodeError as error:
                     raise _malformed(path, number, error.colno, error.msg) from error
+                except RecursionError as error:
+                    raise _nested(path) from error
     for number, row in enumerate(rows, start=1):
         if not isinstance(row, dict):
             raise UserError(f"Row {number} is not a JSON object", str(path), "check the path")
@@ -186,6 +190,10 @@ def read_text(path: Path) -> str:
 
 def _malformed(path: Path, line: int, column: int, reason: str) -> UserError:
     return UserError(f"Malformed JSON: {reason}", f"{path}, line {line}, column {column}", "mend the file")
+
+
+def _nested(path: Path) -> UserError:
+    return UserError("The JSON is nested too deeply", str(path), "check that it is the benchmark's own file")
 
 
 def _write(path: Path, text: str) -> None:

@@ -235,6 +235,14 @@ def test_a_runs_own_predictions_are_read_without_the_blind_ones(tmp_path):
         assert read_answers(path, ("question_id", "id"), ("answer", "prediction"), task) == {"1": said}
 
 
+@pytest.mark.parametrize("task", ["vqav2", "pope"])
+def test_a_benchmarks_file_that_is_nested_too_deeply_is_refused(task, tmp_path):
+    files = benchmark_files.write(task, tmp_path)
+    files.annotations.write_text("{}\n" * (task == "pope") + "[" * 100_000)
+    with pytest.raises(UserError, match="nested too deeply"):
+        score(task, files)
+
+
 @pytest.mark.parametrize("task", ["aokvqa", "amber", "docvqa", "vizwiz"])
 def test_a_benchmark_that_holds_an_id_twice_is_refused(task, tmp_path):
     """Answers are joined by id, so that one would count for two."""
