@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ ALTERED = "robustness.jsonl"
 
 UNHEARD = "it was asked, and the model gave neither an answer nor an error"
 """Why an item has no answer that no process has told anything of."""
+
+NAN = "the model's probabilities are NaN: its weights, or what it computes in this type, are broken"
 
 Outcome = Answer | str
 """An answer, or why there is none."""
@@ -88,7 +91,7 @@ def collect(
         with Progress(len(mine), "answer questions", unit="answer") as progress:
             for index, found in backend.ask(mine):
                 ask = mine[index]
-                outcome = str(found) if isinstance(found, UserError) else found
+                outcome = outcome_of(found)
                 if not isinstance(outcome, str):
                     answered.put(ask, outcome)
                 if kept is not None:
@@ -105,6 +108,14 @@ def collect(
         heard = {place: outcome for theirs in gathered[1:] for place, outcome in theirs.items()}
         keep(kept, asks, ((order[place], heard.get(place, UNHEARD)) for place in waiting))
     return Collected(kept, len(known), sum(map(len, gathered)))
+
+
+def outcome_of(found: Answer | UserError) -> Outcome:
+    """What a back end gave; an answer whose probabilities are no numbers is none, whatever its text is."""
+    if isinstance(found, UserError):
+        return str(found)
+    scores = [*(found.logprobs or ()), 0.0 if found.sure is None else found.sure]
+    return NAN if any(map(math.isnan, scores)) else found
 
 
 def _opened(out: Path, backend: Backend, peers: Peers, *, cache: bool) -> Answered:

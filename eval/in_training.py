@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from eval.asking import Ask, Waiting, plan_asks
-from eval.collecting import Collected, Outcome, keep
+from eval.collecting import Collected, Outcome, keep, outcome_of
 from eval.options import How
 from eval.predictions import Predictions
 from eval.results import Made, Plan, results_of
@@ -99,7 +99,7 @@ class TrainingBenchmarks:
         mine = Peers(rank, world).mine(asks)
         backend = Checkpoint(Engine(bundle), self.plan.batch_size)
         for index, outcome in backend.ask(mine):
-            yield places[mine[index]], str(outcome) if isinstance(outcome, UserError) else outcome
+            yield places[mine[index]], outcome_of(outcome)
 
     def score(
         self, found: Sequence[Sequence[tuple[int, Outcome]]], folder: Path, step: int, seconds: float

@@ -19,6 +19,9 @@ from eval.runner import evaluate, run
 from eval.sharing import Peers, work
 from eval.tasks import Item, TaskConfig, build_tasks
 from mmtune.commands.metrics_table import show_metrics
+from mmtune.decode.options import Ranking
+from mmtune.decode.requests import Completion
+from mmtune.errors import UserError
 from tests.unit.eval.conftest import SeeingEngine
 
 
@@ -207,6 +210,21 @@ def test_what_nobody_tells_of_is_a_failure_and_what_two_tell_of_counts_once(worl
     assert len(kept.seen("pope_random")) == 22 and list(kept.failed("pope_random")) == ["3", "4"]
 
 
+@pytest.mark.parametrize("how", ["generate", "next_token"])
+def test_a_model_whose_probabilities_are_nan_has_no_score(world, seeing, tmp_path, how):
+    """It would choose the first option of every item, and so be half right."""
+    nan = float("nan")
+    seeing.answers = lambda requests, *rest, **settings: (
+        (index, Completion("Yes", (1,), "stop", (nan,))) for index in range(len(requests))
+    )
+    seeing.next_tokens = lambda requests, *rest, **settings: (
+        (index, Ranking((nan, nan), (1, 1))) for index in range(len(requests))
+    )
+    with pytest.raises(UserError, match=r"None of the 24 items .* NaN"):
+        evaluate(seeing, build_tasks([world.configs["pope"]]), tmp_path, how=how, resamples=10)
+    assert (tmp_path / "answered.jsonl").read_text() == ""
+
+
 def test_failures_are_tried_again(world, seeing, tmp_path):
     path = world.root / "images" / world.file(3)
     image = path.read_bytes()
@@ -289,7 +307,5 @@ def test_a_real_engine_goes_through_every_task(engine, world, tmp_path):
 
 
 def test_wrong_files_are_found_before_the_model_is_loaded(tmp_path):
-    from mmtune.errors import UserError
-
     with pytest.raises(UserError, match="cannot be read"):
         run(tmp_path / "no-checkpoint", [TaskConfig("pope", str(tmp_path / "none.json"))], tmp_path)
