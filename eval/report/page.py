@@ -212,9 +212,11 @@ def _tiles(results: Mapping[str, Any]) -> list[Line]:
     mean = results.get("summary", {}).get("pope_mean_f1")
     if mean:
         blind = results["summary"].get("pope_mean_f1_blind")
-        tiles.append(("POPE, mean F1 of the splits", _line("f1", mean, blind, False)))
+        splits = mean.get("splits", ())
+        heading = f"POPE, mean F1 of {len(splits) or 'the'} splits"
+        tiles.append((heading, _line("f1", mean, blind, False)))
     for name, task in results["tasks"].items():
-        if task["primary"] not in task["metrics"] or (mean and task["benchmark"] == "pope"):
+        if task["primary"] not in task["metrics"] or (mean and name in mean.get("splits", ())):
             continue
         metric, blind = task["metrics"][task["primary"]], (task["blind"] or {}).get(task["primary"])
         lower = task["primary"] in task["lower_is_better"]

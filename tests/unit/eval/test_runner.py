@@ -126,10 +126,16 @@ def test_blind_can_be_left_out(world, seeing, tmp_path):
 def test_pope_splits_have_a_mean(world, seeing, tmp_path):
     other = world.root / "coco_pope_popular.json"
     other.write_text((world.root / "coco_pope_random.json").read_text())
-    configs = [world.configs["pope"], replace(world.configs["pope"], annotations=str(other))]
-    summary = evaluate(seeing, build_tasks(configs), tmp_path, resamples=50)["summary"]
+    apart = world.root / "gqa_pope_random.json"
+    apart.write_text(other.read_text())
+    configs = [replace(world.configs["pope"], annotations=str(path)) for path in (other, apart)]
+    results = evaluate(seeing, build_tasks([world.configs["pope"], *configs]), tmp_path, resamples=50)
+    summary = results["summary"]
     assert summary["pope_mean_f1"]["value"] == 1.0
     assert summary["pope_mean_f1"]["n"] == 48
+    assert summary["pope_mean_f1"]["splits"] == ["pope_random", "pope_popular"]
+    page = write_report(tmp_path, results=results, predictions=tmp_path / "predictions.jsonl").read_text()
+    assert "POPE, mean F1 of 2 splits" in page and "POPE gqa random, F1" in page
 
 
 def test_answers_so_far_are_on_disk_when_a_run_dies_and_are_not_asked_again(world, seeing, tmp_path):
