@@ -127,6 +127,11 @@ def _attempt(client: Any, remote: Remote, part: Path, page: str, progress: Progr
         if status == 206 and not response.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
             _drop(part)
             raise _AgainError("the server goes on at another place than was asked for")
+        packed = response.headers.get("Content-Encoding", "identity")
+        if packed.lower() != "identity":  # its bytes would be taken for the file's
+            raise UserError(
+                f"The server packs the file ({packed}), though it was asked not to", remote.url, f"see {page}"
+            )
         start = have if status == 206 else 0
         length = response.headers.get("Content-Length")
         total = start + int(length) if length and length.isdigit() else None

@@ -18,6 +18,9 @@ from mmtune.errors import UserError
 Member = tuple[str, int, Callable[[], IO[bytes]]]
 """Path, bytes, and what opens it."""
 
+_ENCRYPTED = 1
+"""Flag of a member of a ZIP archive."""
+
 
 def unpack(archive: Path, folder: Path) -> int:
     """Unpack a ``.zip`` or ``.tar.gz`` file; an archive that is damaged is removed, to be fetched again.
@@ -45,6 +48,8 @@ def unpack(archive: Path, folder: Path) -> int:
                 )
             for path, size, opened in members:
                 _write(folder / path, size, opened)
+    except NotImplementedError as error:  # another way of packing than Python has
+        raise UserError(f"The archive cannot be unpacked: {error}", str(archive)) from error
     except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError) as error:
         archive.unlink(missing_ok=True)
         raise UserError(
@@ -62,7 +67,7 @@ def _opened(archive: Path) -> Iterator[list[Member]]:
             yield [
                 (_safe(info.filename, archive), info.file_size, lambda info=info: file.open(info))  # type: ignore[misc]
                 for info in file.infolist()
-                if not info.is_dir() and not _is_link(info, archive)
+                if not info.is_dir() and _is_plain(info, archive)
             ]
     else:
         with tarfile.open(archive) as tar:
@@ -86,10 +91,12 @@ def _safe(name: str, archive: Path) -> str:
     return str(path)
 
 
-def _is_link(info: zipfile.ZipInfo, archive: Path) -> bool:
+def _is_plain(info: zipfile.ZipInfo, archive: Path) -> bool:
     if stat.S_ISLNK(info.external_attr >> 16):
         raise _refused(info.filename, "is a link", archive)
-    return False
+    if info.flag_bits & _ENCRYPTED:
+        raise _refused(info.filename, "is encrypted", archive)
+    return True
 
 
 def _is_file(info: tarfile.TarInfo, archive: Path) -> bool:

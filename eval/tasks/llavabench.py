@@ -32,7 +32,11 @@ class LLaVABench(JudgedTask):
         SEE_PAGE,
         "https://huggingface.co/datasets/liuhaotian/llava-bench-in-the-wild",
         (
-            hub("liuhaotian/llava-bench-in-the-wild", "questions.jsonl"),
+            # The judge is shown what the image shows, and GPT-4's answer.
+            *(
+                hub("liuhaotian/llava-bench-in-the-wild", f"{name}.jsonl")
+                for name in ("questions", "context", "answers_gpt4")
+            ),
             *(
                 hub("liuhaotian/llava-bench-in-the-wild", f"images/{number:03d}.jpg")
                 for number in range(1, 25)

@@ -42,6 +42,8 @@ class Site:
     asked: list[tuple[str, str | None]] = field(default_factory=list)
     tags: dict[str, str | None] = field(default_factory=dict)
     base: str = ""
+    packed: str | None = None
+    """The content encoding that it claims."""
 
 
 @pytest.fixture
@@ -82,6 +84,8 @@ def site() -> Iterator[Site]:
                 self.send_header("Content-Range", f"bytes {start}-{len(body) - 1}/{len(body)}")
             if tag:
                 self.send_header("ETag", tag)
+            if site.packed:
+                self.send_header("Content-Encoding", site.packed)
             self.send_header("Content-Length", str(len(body) - start))
             self.end_headers()
             end = len(body) if mood is None else start + int(mood)
@@ -179,6 +183,21 @@ def test_a_file_that_is_not_the_published_one_is_removed(site, tmp_path):
     assert get(site, tmp_path, sha256=hashlib.sha256(BODY).hexdigest())
 
 
+def test_a_server_that_packs_what_it_was_asked_to_leave_plain_is_refused(site, tmp_path):
+    """Its bytes would lie here under the file's name."""
+    site.packed = "gzip"
+    with pytest.raises(UserError, match="packs the file"):
+        get(site, tmp_path)
+    assert not (tmp_path / "a.json").exists()
+    site.packed = "identity"
+    get(site, tmp_path)
+
+
+def test_llavabench_brings_what_its_judge_is_shown():
+    names = {remote.name for remote in TASKS["llavabench"].published.files}
+    assert {"questions.jsonl", "context.jsonl", "answers_gpt4.jsonl", "024.jpg"} <= names
+
+
 def test_a_disk_without_room_is_told_before_anything_is_written(site, tmp_path, monkeypatch):
     monkeypatch.setattr(
         download.__globals__["shutil"], "disk_usage", lambda path: type("D", (), {"free": 10})
@@ -236,6 +255,14 @@ def tarred(files, kind=tarfile.REGTYPE):
     return data.getvalue()
 
 
+def locked(archive):
+    """The archive with its members marked as encrypted."""
+    data = bytearray(archive)
+    for header, place in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        data[data.index(header) + place] |= 1
+    return bytes(data)
+
+
 @pytest.mark.parametrize(("name", "pack"), [("a.zip", zipped), ("a.tar.gz", tarred)])
 def test_archives_are_unpacked_and_leave_nothing_else(site, tmp_path, name, pack):
     site.files[name] = pack({"val/1.txt": b"one", "val/2.txt": b""})
@@ -256,6 +283,7 @@ def test_archives_are_unpacked_and_leave_nothing_else(site, tmp_path, name, pack
         ("a.zip", zipped({"link": b"/etc/passwd"}, 0o120777), "is a link"),
         ("a.tar.gz", tarred({"../up.txt": b"x"}), "leads out"),
         ("a.tar.gz", tarred({"link": b""}, tarfile.SYMTYPE), "no plain file"),
+        ("a.zip", locked(zipped({"secret.txt": b"x"})), "is encrypted"),
     ],
 )
 def test_archives_that_would_do_harm_are_refused_whole(site, tmp_path, name, content, said):
