@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -17,13 +18,15 @@ from mmtune.errors import UserError
 
 VERDICTS = "verdicts.jsonl"
 _LISTED = 20
+_NUMBER = re.compile(r"/\d+$")
+"""Of a check, behind its item."""
 
 
 def agreement(first: Path, second: Path, sampling: Sampling | None = None) -> dict[str, Any]:
     """How far two judgements of the same answers agree, over the items that both have a verdict on.
 
-    Of a judge that ran several times the first run counts. What is asked about one item (the checks of a
-    checklist, with ids ``ITEM/NUMBER``) is drawn together for the intervals.
+    Of a judge that ran several times the first run counts. The checks of one item's checklist, with ids
+    ``ITEM/NUMBER``, are drawn together for the intervals.
 
     Args:
         first: a folder of ``mmtune judge``, or rows of {id, verdict}, as people's labels.
@@ -60,7 +63,7 @@ def agreement(first: Path, second: Path, sampling: Sampling | None = None) -> di
         "only_first": len(ours) - len(shared),
         "only_second": len(theirs) - len(shared),
         "unparsed": len(shared) - len(read),
-        "metrics": _estimates(cells, numbers, [name.split("/")[0] for name in read], sampling),
+        "metrics": _estimates(cells, numbers, _drawn_with(read, first, second), sampling),
         "labels": [str(label) for label in labels],
         "table": table,
         "disagree": [name for name, (a, b) in zip(read, pairs, strict=True) if a != b][:_LISTED],
@@ -76,7 +79,7 @@ def read_verdicts(path: Path) -> dict[str, Hashable]:
     Raises:
         UserError: if the file cannot be read, or an id stands there twice.
     """
-    path = path / VERDICTS if path.is_dir() else path
+    path = _file(path)
     found: dict[str, Hashable] = {}
     for number, row in enumerate(read_rows(path), start=1):
         identity, verdict = fields(row, ("id", "verdict"), path, number)
@@ -86,6 +89,22 @@ def read_verdicts(path: Path) -> dict[str, Hashable]:
             raise UserError(f"The verdict on {identity} is no word or number", f"{path}, row {number}")
         found[str(identity)] = float(verdict) if _number(verdict) else verdict
     return found
+
+
+def _drawn_with(names: Sequence[str], first: Path, second: Path) -> list[str]:
+    """The item of each verdict. Ids of items may have slashes, too: what a judge's rows do not say to be a
+    check is an item whole."""
+    whole = {
+        str(row["id"])
+        for path in (first, second)
+        for row in read_rows(_file(path))
+        if "verdicts" in row and "check" not in row
+    }
+    return [name if name in whole else _NUMBER.sub("", name) for name in names]
+
+
+def _file(path: Path) -> Path:
+    return path / VERDICTS if path.is_dir() else path
 
 
 def _estimates(

@@ -95,6 +95,12 @@ def _check(check: Any, where: str) -> None:
         )
     if check[0] not in CHECKS:
         raise unknown("check", check[0], CHECKS, where)
+    try:
+        CHECKS[check[0]]("A sentence.", check[1])
+    except (TypeError, ValueError) as error:
+        raise UserError(
+            f"The check {check[0]} cannot be done with {check[1]!r}: {error}", where, "mend its argument"
+        ) from error
 
 
 def checklists_for(case: Case, how: Judging, hiring: Hiring, out: Path) -> Checklists:

@@ -282,6 +282,8 @@ def test_checklists_that_the_judge_writes_can_be_edited_and_are_kept(tmp_path):
         ({"id": "a", "checklist": []}, "no list of checks"),
         ({"id": "a", "checklist": [3]}, "neither a question nor"),
         ({"id": "a", "checklist": [["max_wrds", 3]]}, "max_words"),
+        ({"id": "a", "checklist": [["max_words", "fifty"]]}, "max_words cannot be done with 'fifty'"),
+        ({"id": "a", "checklist": [["bullets", None]]}, "bullets cannot be done with None"),
         ({"id": "a"}, "has no 'checklist'"),
     ],
 )
@@ -314,6 +316,19 @@ def test_grades_that_are_near_weigh_less_and_checks_of_one_item_are_drawn_togeth
     found = agreement(verdicts(tmp_path / "a", near), verdicts(tmp_path / "b", off))
     assert found["metrics"]["weighted_kappa"]["value"] > found["metrics"]["kappa"]["value"]
     assert found["metrics"]["exact"]["clusters"] == 7
+
+
+def test_only_checks_are_cut_at_a_slash_and_no_ids_of_items(tmp_path):
+    """Ids may be paths: were all of "val" one cluster, nothing would have an interval."""
+    names = {f"val/{n}": ("yes" if n % 3 else "no") for n in range(24)}
+    rows = [{"id": name, "verdict": value, "verdicts": [value]} for name, value in names.items()]
+    judged = benchmark_files.rows(tmp_path / "a", rows)
+    people = verdicts(tmp_path / "b", names | {"val/0": "yes", "val/1": "no"})
+    exact = agreement(judged, people)["metrics"]["exact"]
+    assert exact["clusters"] == 24 and exact["low"] < exact["value"] < 1
+    files = {f"val/{n}.jpg": value for n, value in enumerate(names.values())}
+    both = agreement(verdicts(tmp_path / "c", files), verdicts(tmp_path / "d", files))
+    assert both["metrics"]["exact"]["clusters"] == 24
 
 
 def test_judges_with_nothing_in_common_are_an_error(tmp_path):
