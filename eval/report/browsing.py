@@ -121,7 +121,10 @@ def reply_of(counts: Mapping[str, float] | None, text: str, *, right: bool) -> R
     """
     if counts is None:
         return Reply(text, FAILED)
-    if set(counts) <= {"items", "captions"}:  # the benchmark keeps the truth to itself
+    if set(counts) <= {
+        "items",
+        "captions",
+    }:  # the benchmark keeps the truth to itself, or a judge has to mark
         return Reply(text, UNSCORED)
     unread = UNPARSED if any(counts.get(name) for name in _UNREAD) else 0
     return Reply(text, (RIGHT if right else 0) | unread)

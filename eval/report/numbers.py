@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,7 +15,7 @@ _LABELS = {
     "f1": "F1",
     "object_f1": "object F1",
     "yes_ratio": "share of yes",
-    "unparsed": "neither yes nor no",
+    "unparsed": "replies that could not be read",
     "chair_i": "CHAIR-i",
     "chair_s": "CHAIR-s",
     "chair_i_fixed": "CHAIR-i, quirks mended",
@@ -24,6 +25,8 @@ _LABELS = {
     "mentions_per_caption_fixed": "objects a description, quirks mended",
     "cider_d": "CIDEr-D (own tokeniser)",
 }
+_WRITTEN = {"pope": "POPE", "vqav2": "VQAv2", "chair": "CHAIR"}
+_ACRONYMS = re.compile(rf"\b(?:{'|'.join(_WRITTEN)})\b")
 NEUTRAL = frozenset({"yes_ratio", "mentions_per_caption", "mentions_per_caption_fixed"})
 """Metrics of which neither more nor less is better."""
 
@@ -34,8 +37,13 @@ def label(metric: str) -> str:
 
 
 def title(name: str) -> str:
-    """A task's or kind's name in words."""
-    return name.replace("_", " ").replace("pope", "POPE").replace("vqav2", "VQAv2").replace("chair", "CHAIR")
+    """A task's name in words."""
+    return _ACRONYMS.sub(lambda found: _WRITTEN[found[0]], spaced(name))
+
+
+def spaced(name: str) -> str:
+    """The name of a kind of items, a setting or a stage in words: a chair is no CHAIR."""
+    return name.replace("_", " ")
 
 
 def number(value: float | None) -> str:

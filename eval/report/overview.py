@@ -7,7 +7,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from eval.report.numbers import Metric, label, title
+from eval.report.numbers import Metric, label, spaced, title
 from eval.report.shapes import Bar, Outline, bars, radar
 
 _MOST_AXES = 24
@@ -54,7 +54,7 @@ def kind_bars(heading: str, kinds: Sequence[tuple[str, Metric, Metric | None]]) 
         kinds: of each kind its name, its metric and the blind one.
     """
     rows = [
-        Bar(title(kind), found["value"], found["low"], found["high"], (blind or {}).get("value"))
+        Bar(spaced(kind), found["value"], found["low"], found["high"], (blind or {}).get("value"))
         for kind, found, blind in kinds[:_MOST_BARS]
         if found["value"] is not None
     ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,12 +12,24 @@ from markupsafe import Markup
 
 from eval.report.browsing import Browse, pack, samples_of_rows
 from eval.report.charts import strip
-from eval.report.numbers import NEUTRAL, Metric, against_blind, duration, interval, label, number, title
+from eval.report.groupings import view_groupings
+from eval.report.numbers import (
+    NEUTRAL,
+    Metric,
+    against_blind,
+    duration,
+    interval,
+    label,
+    number,
+    spaced,
+    title,
+)
 from eval.report.overlap import view_overlap
 from eval.report.overview import kind_bars, run_radar
 from eval.report.robustness import reliability_view, robustness_view
 from eval.report.runs import read_rows, view_run
 from eval.report.samples import ContactSheet, Row, contact_sheet
+from eval.tasks.official_files import write_whole
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -103,6 +114,7 @@ def write_report(
         sheet=_sheet(results, rows, samples) if predictions is not None else None,
         browse=_browse(results, rows) if rows else None,
         browse_script=template_text("browse.js"),
+        groupings=view_groupings(results),
         overlap=view_overlap(results),
         recipes=_recipes(
             recipes if recipes is not None else {n: f / "recipe.yaml" for n, f in stages.items()}
@@ -127,7 +139,7 @@ def template(name: str) -> Template:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.filters |= {"title_of": title, "duration": duration}
+    environment.filters |= {"title_of": title, "spaced": spaced, "duration": duration}
     return environment.get_template(name)
 
 
@@ -138,9 +150,7 @@ def template_text(name: str) -> Markup:
 
 def write_page(path: Path, html: str) -> Path:
     """Write a page whole or not at all."""
-    part = path.with_name(path.name + ".part")
-    part.write_text(html, encoding="utf-8", errors="backslashreplace")
-    os.replace(part, path)
+    write_whole(path, [html])
     return path
 
 
@@ -240,7 +250,7 @@ def _breakdowns(results: Mapping[str, Any]) -> list[dict[str, Any]]:
             ]
             found.sort(key=lambda row: row[1]["value"], reverse=not lower)
             if len(found) > 1:
-                heading = f"{title(name)}: {label(metric)} by {title(breakdown)}"
+                heading = f"{title(name)}: {label(metric)} by {spaced(breakdown)}"
                 rows = [(kind, _line(metric, one, blind, lower)) for kind, one, blind in found]
                 tables.append({"name": heading, "rows": rows, "bars": kind_bars(heading, found)})
     return tables

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,7 +58,7 @@ def _points(rows: Sequence[Mapping[str, Any]], *names: str) -> tuple[Point, ...]
     found = []
     for row in rows:
         value = next((row[name] for name in names if row.get(name) is not None), None)
-        if isinstance(value, int | float) and value == value and "step" in row:
+        if isinstance(value, int | float) and math.isfinite(value) and "step" in row:
             found.append((float(row["step"]), float(value)))
     return tuple(found)
 

@@ -125,12 +125,23 @@ def load_checked(load: Callable[[], list[Item]], where: str) -> list[Item]:
 
 def write_json(path: Path, value: Any) -> None:
     """Write a JSON file whole or not at all."""
-    _write(path, json.dumps(value, ensure_ascii=False))
+    write_whole(path, [as_json(value)])
 
 
 def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     """Write a JSON Lines file whole or not at all."""
-    _write(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+    write_whole(path, (as_json(row) + "\n" for row in rows))
+
+
+def as_json(value: Any) -> str:
+    """A value as JSON that UTF-8 can hold: half of a surrogate pair, which a server's reply or a benchmark's
+    file may spell with an escape, stays one."""
+    text = json.dumps(value, ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(value)
+    return text
 
 
 def answers_path(folder: Path, name: str, suffix: str, complete: bool) -> Path:
@@ -196,8 +207,10 @@ def _nested(path: Path) -> UserError:
     return UserError("The JSON is nested too deeply", str(path), "check that it is the benchmark's own file")
 
 
-def _write(path: Path, text: str) -> None:
+def write_whole(path: Path, lines: Iterable[str]) -> None:
+    """Write a UTF-8 file whole or not at all."""
     part = path.with_name(path.name + ".part")
     # Half a pair of UTF-16, which UTF-8 cannot write, becomes its escape: JSON reads it back as it was.
-    part.write_text(text, encoding="utf-8", errors="backslashreplace")
+    with part.open("w", encoding="utf-8", errors="backslashreplace") as file:
+        file.writelines(lines)
     os.replace(part, path)

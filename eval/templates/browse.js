@@ -53,7 +53,7 @@
   }
   views.unparsed = { name: "reply could not be read", test: (row) => any(row, UNPARSED) };
   views.failed = { name: "failed", test: (row) => any(row, FAILED) };
-  views.unscored = { name: "without a truth", test: (row) => any(row, UNSCORED) };
+  views.unscored = { name: "not scored", test: (row) => any(row, UNSCORED) };
 
   const controls = { task: part("task"), kind: part("kind"), show: part("show"), q: part("q") };
   let page = 0;
@@ -129,7 +129,7 @@
 
   function mark(flags) {
     if (flags & FAILED) return element("span", "mark wrong", "failed");
-    if (flags & UNSCORED) return element("span", "mark", "no truth");
+    if (flags & UNSCORED) return element("span", "mark", "not scored");
     const right = flags & RIGHT;
     const words = (right ? "right" : "wrong") + (flags & UNPARSED ? ", not read" : "");
     return element("span", "mark " + (right ? "right" : "wrong"), words);

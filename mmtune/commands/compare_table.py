@@ -20,7 +20,7 @@ def show_comparison(comparison: Mapping[str, Any]) -> None:
     from eval.compare.metrics import TESTS
 
     # As wide as the numbers need: a cut number is no number.
-    console = Console(highlight=False, soft_wrap=True, width=_WIDTH)
+    console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True, width=_WIDTH)
     names = [model["name"] for model in comparison["models"]]
     tests: dict[str, None] = {}
     for model, name in enumerate(names[1:], start=1):
@@ -52,21 +52,20 @@ def show_comparison(comparison: Mapping[str, Any]) -> None:
                 )
         console.print(table)
     for test in tests:
-        console.print(f"{test}: {TESTS[test]}", markup=False)
+        console.print(f"{test}: {TESTS[test]}")
     console.print(
         "p Holm and p BH are corrected over the primary metrics of all tasks and models; other p are not"
         " corrected. detectable: what a comparison of these items sees in four of five tries.",
-        markup=False,
     )
     for task, found in comparison["tasks"].items():
         for run, only in zip(_runs(comparison), found["only"], strict=True):
             if only["n"]:
                 some = ", ".join(only["ids"][:5]) + (" …" if only["n"] > 5 else "")
-                console.print(f"{task}: {only['n']} items of {run} are not in all runs: {some}", markup=False)
+                console.print(f"{task}: {only['n']} items of {run} are not in all runs: {some}")
     for note in comparison["notes"]:
-        console.print(f"note: {note}", markup=False)
+        console.print(f"note: {note}")
     for task, reason in comparison["not_compared"].items():
-        console.print(f"not compared: {task}: {reason}", markup=False)
+        console.print(f"not compared: {task}: {reason}")
 
 
 def _runs(comparison: Mapping[str, Any]) -> list[str]:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from eval.report.groupings import GroupingView
+
 
 def show_metrics(results: Mapping[str, Any]) -> None:
     """Print the primary metric of each task and of each question type, beside the blind baseline; then what
@@ -35,40 +37,36 @@ def show_metrics(results: Mapping[str, Any]) -> None:
                 table.add_row(
                     f"  {kind}", metric, *_cells(part["metrics"], part["blind"], metric), style="dim"
                 )
-    console = Console(highlight=False)
+    # Names of tasks and kinds are others' words: what looks like markup in them is none.
+    console = Console(highlight=False, markup=False, emoji=False)
     console.print(table)
     for name, task in results["tasks"].items():
         if task["n"] < task["of"]:
-            told = f"{name} is scored over {task['n']} of {task['of']} items"
-            console.print(told, markup=False, soft_wrap=True)
-    for grouping in results.get("groupings", {}).values():
-        _show_grouping(console, grouping)
+            console.print(f"{name} is scored over {task['n']} of {task['of']} items", soft_wrap=True)
+    from eval.report.groupings import view_groupings
     from mmtune.commands.robustness_table import robustness_tables
 
+    for grouping in view_groupings(results):
+        _show_grouping(console, grouping)
     for further in robustness_tables(results):
         console.print(further)
 
 
-def _show_grouping(console: Console, grouping: Mapping[str, Any]) -> None:
+def _show_grouping(console: Console, grouping: GroupingView) -> None:
     """Print abilities over several benchmarks, and under them what each rests on and what is missing."""
     from rich.table import Table
 
-    table = Table(title=grouping["title"])
+    table = Table(title=grouping.title)
     table.add_column("ability")
     for name in ("accuracy", "stability", "n"):
         table.add_column(name, justify="right")
-    notes = []
-    for name, ability in grouping["abilities"].items():
-        figures = (ability[key] for key in ("accuracy", "stability"))
-        table.add_row(name, *("–" if f is None else f"{f:.3f}" for f in figures), str(ability["n"]))
-        rests = [row["name"] + (" as a stand-in" if row["stand_in"] else "") for row in ability["members"]]
-        lacks = [*ability["missing"], *(f"{one} (no task)" for one in ability["not_here"])]
-        notes.append(
-            f"{name}: from {'; '.join(rests) or 'nothing'}. Missing: {'; '.join(lacks) or 'nothing'}."
-        )
+    for row in grouping.rows:
+        table.add_row(row.name, row.accuracy, row.stability, str(row.n))
     console.print(table)
-    for note in (*notes, grouping["note"]):
-        console.print(note, style="dim", markup=False, soft_wrap=True)
+    for row in grouping.rows:
+        rests, lacks = ("; ".join(part) or "nothing" for part in (row.rests_on, row.missing))
+        console.print(f"{row.name}: from {rests}. Missing: {lacks}.", style="dim", soft_wrap=True)
+    console.print(grouping.note, style="dim", soft_wrap=True)
 
 
 def _cells(metrics: Mapping[str, Any] | None, blind: Mapping[str, Any] | None, metric: str) -> list[str]:

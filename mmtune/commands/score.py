@@ -86,8 +86,8 @@ def show_score(result: Mapping[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    console = Console(highlight=False, soft_wrap=True)
-    console.print(f"{result['title']}\n{_coverage(result)}", markup=False)
+    console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
+    console.print(f"{result['title']}\n{_coverage(result)}")
     table = Table(title=f"{result['settings']['level']:.0%} intervals")
     table.add_column("metric")
     for name in ("value", "interval", "n"):

@@ -5,9 +5,12 @@ from __future__ import annotations
 import statistics
 
 import pytest
+from markupsafe import escape
 
 from eval.groupings import GROUPINGS, Grouping, Member, group_results
 from eval.groupings.base import grouped
+from eval.report.groupings import view_groupings
+from eval.report.page import template
 from eval.tasks import TASKS
 from mmtune.commands.metrics_table import show_metrics
 
@@ -110,8 +113,33 @@ def test_a_run_without_any_of_its_tasks_has_no_grouping():
     assert grouped(Grouping("t", {"a": [Member("mme")]}, {}, ""), {}) is None
 
 
+def test_the_page_shows_abilities_with_what_they_rest_on_and_lack():
+    by = {"task": {"Count": (0.5, 10)}}
+    tasks = {"c": task("cvbench", by=by), "g": task("gqa", complete=False), "a": task("aokvqa")}
+    views = view_groupings({"tasks": tasks, "groupings": group_results(tasks)})
+    (view,) = views
+    rows = {row.name: row for row in view.rows}
+    assert rows["visual perception"].rests_on == ("cvbench (Count) 0.500 as a stand-in",)
+    assert rows["visual reasoning"].rests_on == ("gqa 0.500, over a part of its items",)
+    assert (
+        "vizwiz" in rows["visual reasoning"].missing and "VSR (no task)" in rows["visual reasoning"].missing
+    )
+    assert (rows["embodied intelligence"].accuracy, rows["embodied intelligence"].rests_on) == ("–", ())
+    page = template("groupings.html.j2").render(groupings=views)
+    assert "gqa 0.500, over a part of its items" in page and "visual commonsense" in page
+    assert "Franka Kitchen" in page and str(escape(view.note)) in page
+    assert view_groupings({"tasks": tasks}) == ()
+
+
 def test_the_table_says_what_a_figure_rests_on(capsys):
     tasks = {"c": task("cvbench", by={"task": {"Count": (0.5, 10)}})}
     show_metrics({"tasks": tasks, "groupings": group_results(tasks)})
     shown = " ".join(capsys.readouterr().out.split())
     assert "visual perception" in shown and "stand-in" in shown and "no task" in shown
+
+
+def test_names_that_look_like_markup_are_printed_as_they_are(capsys):
+    by = {"topic": {"[/INST] red": (0.5, 10), "[bold]": (0.5, 10), ":cat:": (0.5, 10)}}
+    show_metrics({"tasks": {"mine": task("text_only", by=by)}})
+    shown = capsys.readouterr().out
+    assert all(name in shown for name in by["topic"])

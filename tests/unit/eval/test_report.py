@@ -12,7 +12,7 @@ from PIL import Image
 
 from eval.report import write_report
 from eval.report.charts import Series, line_chart, smoothed, thinned, ticks
-from eval.report.numbers import against_blind, duration, number
+from eval.report.numbers import against_blind, duration, label, number, spaced, title
 from eval.report.samples import contact_sheet, thumbnail
 from eval.runner import evaluate
 from eval.tasks import build_tasks
@@ -189,6 +189,21 @@ def test_charts_survive_any_numbers():
         )
         assert "nan" not in svg and "inf" not in svg
     assert line_chart("t", [], "x", "y") == ""
+
+
+def test_a_run_whose_loss_became_infinite_has_a_page(results, tmp_path):
+    folder = tmp_path / "blown"
+    folder.mkdir()
+    rows = [{"step": 1, "loss": 2.0}, {"step": 2, "loss": float("inf")}, {"step": 3, "loss": float("nan")}]
+    (folder / "scalars.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert "inf" not in read(write_report(tmp_path / "r.html", results=results, runs={"blown": folder}))
+
+
+def test_kinds_keep_their_words_and_tasks_get_their_names():
+    assert (title("pope_random"), title("chair"), title("vqav2")) == ("POPE random", "CHAIR", "VQAv2")
+    assert title("popeye_wheelchairs") == "popeye wheelchairs"
+    assert (spaced("chair"), spaced("how_many")) == ("chair", "how many")
+    assert label("unparsed") == "replies that could not be read", "not every benchmark asks for yes or no"
 
 
 def test_thinning_keeps_both_ends():
