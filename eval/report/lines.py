@@ -57,11 +57,15 @@ def show_line(name: str, results: Mapping[str, Any], form: str) -> str:
         form: ``latex`` or ``markdown``.
 
     Returns:
-        Lines; a score over fewer items than the benchmark has says so in its cell.
+        Lines; a score over fewer items than the benchmark has says so in its cell, and a task without one,
+        as before it is judged, has a dash.
     """
-    tasks = {task: one for task, one in results["tasks"].items() if one["primary"] in one["metrics"]}
+    tasks = results["tasks"]
     heads = [_head(task, one, form) for task, one in tasks.items()]
-    cells = [_cell(one["metrics"][one["primary"]], form) + _of(one["n"], one["of"]) for one in tasks.values()]
+    cells = [
+        _cell(one["metrics"].get(one["primary"], _UNSCORED), form) + _of(one["n"], one["of"])
+        for one in tasks.values()
+    ]
     return _table(heads, [(name, cells)], form)
 
 

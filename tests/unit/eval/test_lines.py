@@ -42,6 +42,8 @@ def test_what_is_undefined_or_has_no_interval_says_so():
     assert "| – (90 of 100 items) |" in show_line("m", results(metrics=metrics), "markdown")
     metrics = {"chair_i": {"value": 1500.04, "low": None, "high": None}}
     assert "& 1500.0 (90" in show_line("m", results(metrics=metrics), "latex")
+    assert "| model | CHAIR CHAIR-i ↓ |" in show_line("m", results(metrics={}), "markdown"), "not judged yet"
+    assert "| m | – |" in show_line("m", results(metrics={}, n=100), "markdown")
 
 
 @pytest.mark.parametrize(
