@@ -7,7 +7,6 @@ the order in which answers came nor on how often the run was killed on the way.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -18,6 +17,10 @@ from eval.backends.base import Answer
 from eval.scoring import Scored, joint_counts, score_answer, with_joint
 from eval.tasks import Item, Task
 from eval.tasks.base import Counts
+from eval.tasks.official_files import write_whole
+
+_SURE_PLACES = 4
+"""Of a log-probability in a row: what other places follow from batch size and order."""
 
 
 class Predictions:
@@ -75,11 +78,10 @@ class Predictions:
             self._texts[name] = dict(sorted(texts.items(), key=lambda pair: self._order[name, pair[0]]))
             self._join(name)
         names = list(self._tasks)
-        part = self._path.with_name(self._path.name + ".part")
-        with _opened(part) as file:
-            for (place, _, blind), line in self._rows:
-                file.write(line if blind else self._joined(names[place], line))
-        os.replace(part, self._path)
+        lines = (
+            line if blind else self._joined(names[place], line) for (place, _, blind), line in self._rows
+        )
+        write_whole(self._path, lines)
 
     def _join(self, name: str) -> None:
         task, seen = self._tasks[name], self._seen[name]
@@ -111,7 +113,9 @@ class Predictions:
         self._answers.setdefault((waiting.task, waiting.blind), {})[waiting.item.id] = answer
         if not waiting.blind:
             self._texts[waiting.task][waiting.item.id] = text
-        chosen = {} if answer.logprobs is None else {"logprobs": list(answer.logprobs)}
+        chosen: dict[str, Any] = {} if answer.logprobs is None else {"logprobs": list(answer.logprobs)}
+        if task.needs_judge and answer.sure is not None:  # so that calibration can be told once it is judged
+            chosen["sure"] = round(answer.sure, _SURE_PLACES)
         submitted = task.submitted(text)
         self._write(
             waiting,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from eval.compare.groups import Group
-from eval.compare.matching import Matched, asked_otherwise, match_task
+from eval.compare.matching import Matched, asked_otherwise, judged_apart, match_task
 from eval.compare.metrics import TaskCounts, compare_metrics
 from eval.compare.stored import Answer
 from eval.metrics.power import POWER
@@ -67,11 +67,13 @@ def compare(groups: Sequence[Group], drawing: Drawing | None = None) -> Comparis
     notes: list[str] = []
     for name in names:
         matched = match_task(name, runs)
-        reason = _not_comparable(matched)
+        reason = judged_apart(name, runs) or _not_comparable(matched)
         if reason:
             skipped[name] = reason
             continue
         notes += asked_otherwise(name, runs)
+        if judge := runs[0].results["tasks"][name].get("judged_by"):
+            notes.append(f"{name} is judged by {judge}")
         tasks[name] = _compare_task(matched, groups, drawing)
         notes += _gaps(name, tasks[name])
     if not tasks:
@@ -138,6 +140,7 @@ def _compare_task(matched: Matched, groups: Sequence[Group], drawing: Drawing) -
         "title": result["title"],
         "primary": result["primary"],
         "lower_is_better": list(result["lower_is_better"]),
+        "not_shares": sorted(task.not_shares),
         "n": len(matched.ids),
         "of": max(one["of"] for one in of_runs),
         "clusters": len(set(matched.clusters)),

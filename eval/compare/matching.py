@@ -17,6 +17,9 @@ _PLACES = ("task", "name", "annotations", "images", "questions", "limit", "promp
 _ASKED_BY = ("prompt", "max_new_tokens", "answered_by")
 """Settings that decide how the model was asked: answers may be compared, but it must be said."""
 
+_JUDGED_BY = ("settings", "runs", "attempts", "show_images")
+"""Settings that decide how a judge was asked, besides its model and prompt."""
+
 
 @dataclass(frozen=True)
 class Matched:
@@ -74,6 +77,20 @@ def match_task(task: str, runs: Sequence[StoredRun]) -> Matched:
     return Matched(task, tuple(common), tuple(answers), all(len(one) == len(common) for one in answers))
 
 
+def judged_apart(task: str, runs: Sequence[StoredRun]) -> str | None:
+    """Why the marks of judges cannot be compared: a run awaits them, or judges or prompts are not the same.
+    None where they can, or no judge is needed."""
+    results = [run.results["tasks"][task] for run in runs]
+    waiting = [str(run.folder) for run, one in zip(runs, results, strict=True) if one.get("needs_judge")]
+    if waiting:
+        return f"its answers await a judge in {' and '.join(waiting)}"
+    judges = [one.get("judged_by") for one in results]
+    if any(judge != judges[0] for judge in judges):
+        told = "; ".join(f"{run.folder}: {judge}" for run, judge in zip(runs, judges, strict=True))
+        return f"the judges or their prompts are not the same ({told})"
+    return None
+
+
 def asked_otherwise(task: str, runs: Sequence[StoredRun]) -> list[str]:
     """Sentences about what was not the same in how the runs asked."""
     sentences = []
@@ -90,6 +107,11 @@ def asked_otherwise(task: str, runs: Sequence[StoredRun]) -> list[str]:
         if any(value != values[0] for value in values[1:]):
             told = "; ".join(f"{run.folder}: {value!r}" for run, value in zip(runs, values, strict=True))
             sentences.append(f"{task} was asked with another {setting.replace('_', ' ')} ({told})")
+    for setting in _JUDGED_BY:
+        values = [one.get("judge", {}).get(setting) for one in results]
+        if any(value != values[0] for value in values[1:]):
+            told = "; ".join(f"{run.folder}: {value}" for run, value in zip(runs, values, strict=True))
+            sentences.append(f"{task} was judged with another {setting.replace('_', ' ')} ({told})")
     return sentences
 
 

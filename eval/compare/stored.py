@@ -52,8 +52,13 @@ class StoredRun:
     answers: Mapping[str, Mapping[str, Answer]]
 
     def answered(self, task: str) -> dict[str, Answer]:
-        """The items of a task that did not fail."""
-        return {key: row for key, row in self.answers.get(task, {}).items() if row.counts is not None}
+        """The items of a task that did not fail; of one that was judged, those with a verdict."""
+        judged = "judge" in self.results["tasks"][task]
+        return {
+            key: row
+            for key, row in self.answers.get(task, {}).items()
+            if row.counts is not None and (row.counts or not judged)
+        }
 
 
 def read_results(run: str | Path) -> dict[str, Any]:

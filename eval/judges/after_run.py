@@ -7,11 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from eval.backends.base import Answer
 from eval.judges.agreement import VERDICTS
-from eval.judges.answers import described_files
+from eval.judges.answers import described_files, own_rows
 from eval.judges.judging import Judging
 from eval.judges.marking import Case
 from eval.judges.run import judge
+from eval.reliability.confidence import confidence
+from eval.scoring import Sampling, Scored
 from eval.tasks import Task, TaskConfig, build_tasks
 from eval.tasks.official_files import read_rows, write_json, write_rows
 
@@ -55,14 +58,17 @@ def judge_run(
     """
     path = out / "predictions.jsonl"
     rows = read_rows(path)
+    told = results["settings"]  # all intervals of a run are drawn alike
+    how = replace(how, sampling=Sampling(told["resamples"], told["level"], told["seed"]))
     tasks = {name: task for name, task in build_tasks(configs).items() if task.needs_judge}
     judged = {name: dict(part) for name, part in results["tasks"].items()}
     for name, task in tasks.items():
-        if not any(row["task"] == name and "prediction" in row for row in rows):
+        if not own_rows(rows, name, blind=False):
             continue
         seen = _marked(task, path, rows, how, out / FOLDER / name, blind=False)
         judged[name] |= {part: seen[part] for part in _TAKEN if part in seen}
         judged[name] |= {"needs_judge": False, "by": seen["by"], "judged_by": _by(seen)}
+        judged[name]["confidence"] = _confidence(task, rows, how.sampling)
         unseen: Mapping[str, Any] = {"metrics": None, "by": {}}
         if judged[name]["blind"] is not None:
             unseen = _marked(
@@ -85,21 +91,29 @@ def _by(judged: Mapping[str, Any]) -> str:
     return f"{names}, prompt {judge['prompt']['sha256']}"
 
 
+def _confidence(task: Task, rows: Sequence[dict[str, Any]], sampling: Sampling) -> dict[str, Any] | None:
+    """How well the model knows which of its answers the judge takes for right; None where it told no
+    probabilities."""
+    own = {key: row for key, row in own_rows(rows, task.name, blind=False).items() if row["counts"]}
+    scored = [Scored(item, own[item.id]["counts"]) for item in task.load() if item.id in own]
+    answers = {
+        key: Answer(row["prediction"], row["stopped"], row.get("logprobs"), row.get("sure"))
+        for key, row in own.items()
+    }
+    return confidence(task, scored, answers, sampling)
+
+
 def _marked(
     task: Task, path: Path, rows: list[dict[str, Any]], how: Judging, folder: Path, *, blind: bool
 ) -> dict[str, Any]:
     """The judged score of a task; its rows get counts and verdicts."""
-    own = {
-        row["id"]: row
-        for row in rows
-        if row["task"] == task.name and row["blind"] is blind and "prediction" in row
-    }
+    own = own_rows(rows, task.name, blind=blind)
     case = Case(task, task.load(), {name: row["prediction"] for name, row in own.items()})
     if blind and not own:
         return {"metrics": None, "by": {}}
     described = {"predictions": str(path), "missing": "skip", "blind": blind, **described_files(task)}
     result = judge(case, how, folder, described)
     for verdict in read_rows(folder / VERDICTS):
-        told = {name: verdict[name] for name in ("counts", "verdict")}
+        told = {name: verdict[name] for name in ("counts", "joint", "verdict") if name in verdict}
         own[verdict["id"]].update(told, right=task.right(verdict["counts"]))
     return result

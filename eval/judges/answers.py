@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from eval.answer_files import Matched, match
 from eval.judges.marking import Case
 from eval.tasks import Item, Task, TaskConfig, build_tasks
 from eval.tasks.judged import JudgedTask
-from eval.tasks.official_files import load_checked
+from eval.tasks.official_files import load_checked, read_rows
 from mmtune.errors import UserError
 
 
@@ -20,6 +21,7 @@ def read_case(
     against: Path | None = None,
     missing: str = "refuse",
     extra: str = "refuse",
+    blind: bool = False,
 ) -> Case:
     """A benchmark with the answers of one model, or of two.
 
@@ -29,6 +31,7 @@ def read_case(
         against: another model's, to compare with.
         missing: items without an answer: ``refuse`` the file, count them ``wrong``, or ``skip`` them.
         extra: answers to items that the benchmark does not have: ``refuse`` the file, or ``ignore`` them.
+        blind: take the answers of the blind baseline, of a run's predictions.
 
     Raises:
         UserError: for files that cannot be read or do not belong together.
@@ -42,10 +45,29 @@ def read_case(
     items = load_checked(task.load, config.annotations or "")
     if not items:
         raise UserError("The benchmark's file has no items", config.annotations, "check the path")
+    if blind:
+        own = own_rows(read_rows(predictions), task.name, blind=True)
+        unseen = {key: row["prediction"] for key, row in own.items()}
+        return Case(task, items, match(unseen, (item.id for item in items), predictions, missing).answers)
     ours = _matched(task, items, predictions, missing, extra)
     theirs = None if against is None else _matched(task, items, against, missing, extra)
     compared = theirs.answers if theirs else {}
     return Case(task, items, ours.answers, compared, missing == "wrong", len(ours.extra))
+
+
+def own_rows(rows: Iterable[dict[str, Any]], task: str, *, blind: bool) -> dict[str, dict[str, Any]]:
+    """Rows of a run's predictions that hold an answer to a task, by item id.
+
+    Args:
+        rows: of ``predictions.jsonl``.
+        task: its name in the run.
+        blind: those of the blind baseline in place of those about the items' own images.
+    """
+    return {
+        row["id"]: row
+        for row in rows
+        if row["task"] == task and row["blind"] is blind and "prediction" in row
+    }
 
 
 def described_files(task: Task) -> dict[str, Any]:

@@ -10,10 +10,10 @@ from typing import Any
 from eval.judges import RUBRICS
 from eval.judges.asking import Place
 from eval.judges.base import OFFICIAL, SWAPPED, Beside, Question
-from eval.judges.marking import Case, Marked, Marking, mean_counts
+from eval.judges.marking import Case, Marked, Marking, by_kind, mean_counts
 from eval.metrics.intervals import bootstrap, ratio
 from eval.metrics.judged import UNREAD, parse_pair
-from eval.scoring import Sampling, Scored, breakdowns, cluster, score_answers, score_table, whole_table
+from eval.scoring import Sampling, Scored, cluster, score_answers, score_table, whole_table
 from eval.tasks import Item
 from eval.tasks.judged import JudgedTask
 from mmtune.errors import UserError
@@ -82,7 +82,7 @@ class Benchmark(Marking):
             [one.item.id for one in scored],
             self.task.primary,
             score_table(self.task, scored, sampling) | self._whole(each, texts),
-            _without_blind(breakdowns(self.task, scored, [], sampling)),
+            by_kind(self.task, scored, sampling),
             [self._verdict_row(one, texts) for one in scored if one.item.id in texts[0]],
             more,
             sorted(self.task.lower_is_better),
@@ -202,7 +202,12 @@ class Benchmark(Marking):
     def _verdict_row(self, one: Scored, texts: Sequence[Texts]) -> dict[str, Any]:
         judgements = [run[one.item.id] for run in texts]
         verdicts = [self.rubric.verdict(text) for text in judgements]
-        row = {"id": one.item.id, "verdict": verdicts[0], "verdicts": verdicts, "counts": one.counts}
+        # What depends on other answers stands apart, as in a run's predictions: over other
+        # items than these it must not be summed up.
+        own = mean_counts([self.task.score_submitted(text, one.item) for text in judgements])
+        joint = {name: number for name, number in one.counts.items() if name not in own}
+        row = {"id": one.item.id, "verdict": verdicts[0], "verdicts": verdicts, "counts": own}
+        row |= {"joint": joint} if any(joint.values()) else {}
         return row | dict(self.rubric.row(one.item, judgements))
 
 
@@ -210,10 +215,3 @@ def _averaged(each: Sequence[Sequence[Scored]]) -> list[Scored]:
     return [
         Scored(runs[0].item, mean_counts([one.counts for one in runs])) for runs in zip(*each, strict=True)
     ]
-
-
-def _without_blind(by: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        name: {kind: {"n": part["n"], "metrics": part["metrics"]} for kind, part in kinds.items()}
-        for name, kinds in by.items()
-    }

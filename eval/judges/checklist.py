@@ -7,11 +7,11 @@ from typing import Any
 
 from eval.judges.asking import Place
 from eval.judges.base import Question
-from eval.judges.marking import Case, Marked, Marking, instruction, mean_counts
+from eval.judges.marking import Case, Marked, Marking, by_kind, instruction, mean_counts
 from eval.metrics.instruction_following import followed
 from eval.metrics.intervals import Array, Totals, ratio
 from eval.metrics.judged import parse_check
-from eval.scoring import Sampling, Scored, breakdowns, score_table
+from eval.scoring import Sampling, Scored, score_table
 
 Check = str | list[Any]
 """A question for the judge, or [name, argument] of ``instruction_following.CHECKS`` for a program."""
@@ -79,15 +79,11 @@ class Checklist(Marking):
                 said = [_word(met[number]) for met in each if met is not None]
                 row = {"id": f"{item.id}/{number}", "verdict": said[0], "verdicts": said, "check": check}
                 rows.append(row | {"by": "judge" if isinstance(check, str) else "program"})
-        by = breakdowns(self, scored, [], sampling)
         return Marked(
             [one.item.id for one in scored],
             "pass_rate",
             score_table(self, scored, sampling),
-            {
-                name: {kind: {"n": part["n"], "metrics": part["metrics"]} for kind, part in kinds.items()}
-                for name, kinds in by.items()
-            },
+            by_kind(self, scored, sampling),
             rows,
             {
                 "checks": sum(len(self.checklists[one.item.id]) for one in scored),

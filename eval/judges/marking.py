@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from eval.judges.asking import Place
 from eval.judges.base import Question
-from eval.scoring import Sampling
+from eval.scoring import Aggregating, Sampling, Scored, breakdowns
 from eval.tasks import Item, Task
 
 
@@ -88,6 +88,14 @@ def instruction(item: Item) -> str:
     """What a response answers: the question, behind the earlier turns where there are any."""
     turns = [f"User: {said}\nAssistant: {answered}" for said, answered in item.history]
     return "\n".join([*turns, f"User: {item.question}"]) if turns else item.question
+
+
+def by_kind(marking: Aggregating, scored: Sequence[Scored], sampling: Sampling) -> dict[str, Any]:
+    """breakdown → kind → {n, metrics}; judges mark no blind baseline beside the answers."""
+    return {
+        name: {kind: {"n": part["n"], "metrics": part["metrics"]} for kind, part in kinds.items()}
+        for name, kinds in breakdowns(marking, scored, [], sampling).items()
+    }
 
 
 def mean_counts(each: Sequence[Mapping[str, float]]) -> dict[str, float]:

@@ -7,10 +7,10 @@ from typing import Any
 
 from eval.judges.asking import Place
 from eval.judges.base import OFFICIAL, SWAPPED, Question
-from eval.judges.marking import Case, Marked, Marking, instruction, mean_counts
+from eval.judges.marking import Case, Marked, Marking, by_kind, instruction, mean_counts
 from eval.metrics.intervals import Array, Totals, ratio
 from eval.metrics.judged import parse_choice
-from eval.scoring import Sampling, Scored, breakdowns, score_table
+from eval.scoring import Sampling, Scored, score_table
 from mmtune.errors import UserError
 
 _LISTED = 20
@@ -85,15 +85,11 @@ class Pairwise(Marking):
             rows.append({"id": item.id, "verdict": verdicts[0], "verdicts": verdicts})
             if counts["consistent"] < counts["both"]:
                 flipped.append(item.id)
-        by = breakdowns(self, scored, [], sampling)
         return Marked(
             [one.item.id for one in scored],
             "net_win",
             score_table(self, scored, sampling),
-            {
-                name: {kind: {"n": part["n"], "metrics": part["metrics"]} for kind, part in kinds.items()}
-                for name, kinds in by.items()
-            },
+            by_kind(self, scored, sampling),
             rows,
             {
                 "inconsistent": flipped[:_LISTED],

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 from eval.overlap.finding import Overlap, Sighting, TrainingRecords, find_overlap
 from eval.scoring import Sampling, Scored, joint_counts, score_table, whole_table, with_joint
 from eval.tasks import Item, Task
-from eval.tasks.official_files import write_json
+from eval.tasks.official_files import read_rows, write_json, write_rows
 
 FILE = "overlap.jsonl"
 """The list of items that were seen, in the folder of an evaluation."""
@@ -47,7 +46,8 @@ def add_overlap(
         UserError: a file of records cannot be read, or not one image of the benchmarks can be.
     """
     items = {name: {item.id: item for item in task.load()} for name, task in tasks.items()}
-    answers = _answers(out / "predictions.jsonl", tasks)
+    judged = {name for name, task in results["tasks"].items() if "judge" in task}
+    answers = _answers(out / "predictions.jsonl", tasks, judged)
     asked = {name: [items[name][item_id] for item_id in found] for name, found in answers.items()}
     overlap = find_overlap(tasks, asked, records, workers=workers)
     settings = results["settings"]
@@ -61,21 +61,27 @@ def add_overlap(
         "notes": list(notes),
         "file": FILE,
     }
-    with (out / FILE).open("w", encoding="utf-8", errors="backslashreplace") as file:
-        for (name, item_id), sighting in overlap.sightings.items():
-            row = {"task": name, "id": item_id, **asdict(sighting)}
-            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+    write_rows(
+        out / FILE,
+        (
+            {"task": name, "id": item_id, **asdict(sighting)}
+            for (name, item_id), sighting in overlap.sightings.items()
+        ),
+    )
     write_json(out / "metrics.json", results)
     return overlap
 
 
-def _answers(path: Path, tasks: Mapping[str, Task]) -> dict[str, dict[str, tuple[str, dict[str, float]]]]:
-    """Task → item id → answer and its counts, of what was scored about the items' own images."""
+def _answers(
+    path: Path, tasks: Mapping[str, Task], judged: Container[str]
+) -> dict[str, dict[str, tuple[str, dict[str, float]]]]:
+    """Task → item id → answer and its counts, of what was scored about the items' own images; of tasks that
+    were judged, what has a verdict."""
     found: dict[str, dict[str, tuple[str, dict[str, float]]]] = {name: {} for name in tasks}
-    for line in path.read_text(encoding="utf-8").split("\n"):
-        row: dict[str, Any] = json.loads(line) if line else {"blind": True}
-        if not row["blind"] and "counts" in row and row["task"] in found:
-            found[row["task"]][row["id"]] = (row["prediction"], row["counts"])
+    for row in read_rows(path):
+        name = row["task"]
+        if not row["blind"] and name in found and (row.get("counts") if name in judged else "counts" in row):
+            found[name][row["id"]] = (row["prediction"], row["counts"])
     return found
 
 
@@ -93,6 +99,11 @@ def _of_task(
     unpaired = [item for item in asked if seen[item.id].both is None]
 
     def scored(part: Sequence[Item]) -> dict[str, Any]:
+        if task.needs_judge:
+            # A judge's marks are in the counts, where they are known; what depends on several of them is not
+            # told of a part. An answer that awaits its judge has none.
+            marked = [Scored(item, answers[item.id][1]) for item in part if answers[item.id][1]]
+            return {"n": len(part), "metrics": score_table(task, marked, sampling)}
         texts = {item.id: task.submitted(answers[item.id][0]) for item in part}
         # An answer without counts awaits its judge, or the benchmark keeps the truth to itself.
         alone = [Scored(item, answers[item.id][1]) for item in part if answers[item.id][1]]

@@ -44,12 +44,20 @@ def robustness_view(results: Mapping[str, Any]) -> list[dict[str, Any]]:
         {
             "name": title(name),
             "metric": label(results["tasks"][name]["primary"]),
+            "note": unscored_note(results["tasks"][name]),
             "checks": [
                 _check(check, found, results["tasks"][name]["primary"]) for check, found in checks.items()
             ],
         }
         for name, checks in (results.get("robustness") or {}).items()
     ]
+
+
+def unscored_note(task: Mapping[str, Any]) -> str:
+    """What is to be known of the robustness of a task that a judge marks; "" of others."""
+    if not task.get("needs_judge") and "judge" not in task:
+        return ""
+    return "a judge marks the answers as the benchmark asks for them alone, so only changed answers are told"
 
 
 def reliability_view(results: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -125,23 +125,12 @@ def load_checked(load: Callable[[], list[Item]], where: str) -> list[Item]:
 
 def write_json(path: Path, value: Any) -> None:
     """Write a JSON file whole or not at all."""
-    write_whole(path, [as_json(value)])
+    write_whole(path, [json.dumps(value, ensure_ascii=False)])
 
 
 def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     """Write a JSON Lines file whole or not at all."""
-    write_whole(path, (as_json(row) + "\n" for row in rows))
-
-
-def as_json(value: Any) -> str:
-    """A value as JSON that UTF-8 can hold: half of a surrogate pair, which a server's reply or a benchmark's
-    file may spell with an escape, stays one."""
-    text = json.dumps(value, ensure_ascii=False)
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return json.dumps(value)
-    return text
+    write_whole(path, (json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
 
 
 def answers_path(folder: Path, name: str, suffix: str, complete: bool) -> Path:

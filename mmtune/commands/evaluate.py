@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -166,11 +166,12 @@ def run(args: argparse.Namespace) -> None:
 
         results = judge_run(args.out, results, tasks, how)
     compare(results, tasks)
+    from mmtune.commands.judged_table import tell_judged
     from mmtune.commands.metrics_table import show_metrics
     from mmtune.commands.overlap_lines import overlap_lines
 
     show_metrics(results)
-    _tell_judged(results)
+    tell_judged(results)
     sys.stdout.writelines(f"{line}\n" for line in overlap_lines(results))
     from eval.report import write_report
 
@@ -196,22 +197,6 @@ def _judging(args: argparse.Namespace) -> Judging | None:
         prompt=args.judge_prompt,
         runs=args.judge_runs,
     )
-
-
-def _tell_judged(results: Mapping[str, Any]) -> None:
-    """Who judged, what awaits a judge, and what only the benchmark's own server can score."""
-    from mmtune.commands.judged_table import judged_lines, print_line
-
-    for name, task in results["tasks"].items():
-        if "judge" in task:
-            for line in judged_lines(task):
-                print_line(f"{name}: {line}")
-        elif task["needs_judge"]:
-            print_line(
-                f"{name}: answers are in {task['answers_file']}; mark them with --judge or mmtune judge"
-            )
-        elif task["n"] and not task["metrics"]:
-            print_line(f"{name}: the files hold no truth; {task['answers_file']} is what its server takes")
 
 
 def _comparison(args: argparse.Namespace) -> Callable[[dict[str, Any], Sequence[TaskConfig]], None]:

@@ -129,7 +129,14 @@ def run(args: argparse.Namespace) -> None:
     if predictions is None or args.out is None:
         raise UserError("Which answers, and where to?", fix="give --predictions FILE and --out FOLDER")
     missing = recorded.get("missing", "refuse") if args.missing == "refuse" else args.missing
-    case = read_case(_config(args, recorded), predictions, against=against, missing=missing, extra=args.extra)
+    case = read_case(
+        _config(args, recorded),
+        predictions,
+        against=against,
+        missing=missing,
+        extra=args.extra,
+        blind=recorded.get("blind", False),
+    )
     if args.dry_run:
         _tell_price(estimate_of(case, how, args.out), args.json)
         return

@@ -54,6 +54,24 @@ def judged_lines(result: Mapping[str, Any]) -> list[str]:
     return lines
 
 
+def tell_judged(results: Mapping[str, Any]) -> None:
+    """Print who judged a run's answers, what awaits a judge, and what only a benchmark's server can score.
+
+    Args:
+        results: of ``mmtune eval``.
+    """
+    for name, task in results["tasks"].items():
+        if "judge" in task:
+            for line in judged_lines(task):
+                print_line(f"{name}: {line}")
+        elif task.get("needs_judge"):
+            place = task.get("answers_file", "the run's folder")
+            print_line(f"{name}: answers are in {place}; mark them with --judge or mmtune judge")
+        elif task["n"] and not task["metrics"]:
+            place = task.get("answers_file", "the answer file")
+            print_line(f"{name}: the files hold no truth; {place} is what its server takes")
+
+
 def show_agreement(result: Mapping[str, Any]) -> None:
     """Print how far two judges agree.
 
@@ -70,20 +88,21 @@ def show_agreement(result: Mapping[str, Any]) -> None:
     for name, found in result["metrics"].items():
         interval = "–" if found["low"] is None else f"{found['low']:.4f} – {found['high']:.4f}"
         table.add_row(name, _value(found), interval, str(found["n"]))
-    Console(highlight=False).print(table)
+    console = Console(highlight=False, markup=False, emoji=False)
+    console.print(table)
     counts = Table(title="rows: the first judge; columns: the second")
     for label in ("", *result["labels"]):
         counts.add_column(label, justify="right")
     for label, row in result["table"].items():
         counts.add_row(label, *(str(number) for number in row.values()))
-    Console(highlight=False).print(counts)
+    console.print(counts)
 
 
 def print_line(line: str) -> None:
     """One line, as it is."""
     from rich.console import Console
 
-    Console(highlight=False, soft_wrap=True).print(line, markup=False)
+    Console(highlight=False, markup=False, emoji=False, soft_wrap=True).print(line)
 
 
 def _value(found: Mapping[str, Any]) -> str:

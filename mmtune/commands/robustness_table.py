@@ -32,6 +32,8 @@ def robustness_tables(results: Mapping[str, Any]) -> Iterator[Table]:
     Args:
         results: as ``eval.runner.evaluate`` gives them.
     """
+    from eval.report.robustness import unscored_note
+
     tasks = results["tasks"]
     names: Sequence[str]
     if rows := _confidence(tasks):
@@ -47,7 +49,8 @@ def robustness_tables(results: Mapping[str, Any]) -> Iterator[Table]:
         metric = tasks[name]["primary"]
         names = ("condition", "n", "clean", "here", "change", "interval", "answers")
         gap = "" if tasks[name]["complete"] else f", {tasks[name]['n']} of {tasks[name]['of']} items"
-        title = f"robustness of {name}{gap}"
+        note = unscored_note(tasks[name])
+        title = f"robustness of {name}{gap}" + (f" ({note})" if note else "")
         yield _table(f"{title}: {metric} under other conditions", names, _conditions(checks, metric))
         if rows := _summaries(checks):
             yield _table(title, ("check", "figure", "value", "interval"), rows)

@@ -65,9 +65,13 @@ def _show(path: Path, line: str | None) -> None:
         name = results.get("checkpoint") or path.resolve().name
         sys.stdout.write(show_line(Path(name).name, results, line))
         return
+    from mmtune.commands.judged_table import tell_judged
     from mmtune.commands.metrics_table import show_metrics
+    from mmtune.commands.overlap_lines import overlap_lines
 
     show_metrics(results)
+    tell_judged(results)
+    sys.stdout.writelines(f"{line}\n" for line in overlap_lines(results))
 
 
 def _compare(runs: list[str], out: Path | None, line: str | None) -> None:
