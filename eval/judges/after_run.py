@@ -114,6 +114,8 @@ def _marked(
     described = {"predictions": str(path), "missing": "skip", "blind": blind, **described_files(task)}
     result = judge(case, how, folder, described)
     for verdict in read_rows(folder / VERDICTS):
-        told = {name: verdict[name] for name in ("counts", "joint", "verdict") if name in verdict}
+        told: dict[str, Any] = {
+            name: verdict[name] for name in ("counts", "joint", "verdict") if name in verdict
+        }
         own[verdict["id"]].update(told, right=task.right(verdict["counts"]))
     return result

@@ -233,9 +233,11 @@ def test_judgements_of_the_blind_baseline_are_replayed_too(two, tmp_path):
 
 
 def test_half_a_character_costs_neither_run_nor_page(configs, tmp_path):
-    """A server may spell half of a surrogate pair in JSON; UTF-8 has no place for it."""
+    """A benchmark's JSON may spell half of a surrogate pair; UTF-8 has no place for it."""
     half = "It is red \ud83d."
     config = [one for one in configs if one.task == "mmvet"]
+    path = Path(config[0].annotations)
+    path.write_text(path.read_text().replace("Which?", "Which \\ud83d?"))
 
     class Half(Talker):
         def _reply(self, text, colour):
@@ -245,5 +247,6 @@ def test_half_a_character_costs_neither_run_nor_page(configs, tmp_path):
     assert results["tasks"]["mmvet"]["n"] == 24
     rows = rows_of(tmp_path / "half")
     assert {row["prediction"] for row in rows} == {half}, "as it came"
+    assert {row["question"] for row in rows} == {"Which \ud83d?"}
     assert half in json.loads(Path(results["tasks"]["mmvet"]["answers_file"]).read_text()).values()
     write_report(tmp_path / "half", results=results, predictions=tmp_path / "half" / "predictions.jsonl")
