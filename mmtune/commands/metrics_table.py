@@ -32,11 +32,10 @@ def show_metrics(results: Mapping[str, Any]) -> None:
         name += f" (by {', '.join(ways)})" if ways else ""
         metric += " (to be judged)" if task.get("needs_judge") else ""
         table.add_row(name, metric, *_cells(task["metrics"], task["blind"], metric))
-        for kinds in task["by"].values():
+        for breakdown, kinds in task["by"].items():
             for kind, part in kinds.items():
-                table.add_row(
-                    f"  {kind}", metric, *_cells(part["metrics"], part["blind"], metric), style="dim"
-                )
+                cells = _cells(part["metrics"], part["blind"], metric)
+                table.add_row(f"  {breakdown}: {kind}", metric, *cells, style="dim")
     # Names of tasks and kinds are others' words: what looks like markup in them is none.
     console = Console(highlight=False, markup=False, emoji=False)
     console.print(table)

@@ -142,4 +142,4 @@ def test_names_that_look_like_markup_are_printed_as_they_are(capsys):
     by = {"topic": {"[/INST] red": (0.5, 10), "[bold]": (0.5, 10), ":cat:": (0.5, 10)}}
     show_metrics({"tasks": {"mine": task("text_only", by=by)}})
     shown = capsys.readouterr().out
-    assert all(name in shown for name in by["topic"])
+    assert all(f"topic: {name}" in shown for name in by["topic"])
