@@ -130,22 +130,7 @@ def write_json(path: Path, value: Any) -> None:
 
 def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     """Write a JSON Lines file whole or not at all."""
-<<<<<<< HEAD
     write_whole(path, (json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
-=======
-    write_whole(path, (as_json(row) + "\n" for row in rows))
-
-
-def as_json(value: Any) -> str:
-    """A value as JSON that UTF-8 can hold: half of a surrogate pair, which a benchmark's file may spell with
-    an escape, stays one."""
-    text = json.dumps(value, ensure_ascii=False)
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return json.dumps(value)
-    return text
->>>>>>> 46494e1 (Judged runs and abilities in the documents)
 
 
 def answers_path(folder: Path, name: str, suffix: str, complete: bool) -> Path:
