@@ -114,7 +114,7 @@ def find_overlap(
                 "reason": reason,
             }
         )
-        unread = [f"{problem.number}: {problem.reason}" for problem in found.benchmark_problems]
+        unread = [f"{problem.row}: {problem.reason}" for problem in found.benchmark_problems]
     return Overlap(known.sightings(), files, unread, asdict(match) | {"questions": "same, normalised"})
 
 

@@ -7,8 +7,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from eval.image_folders import ready_images
 from eval.overlap.finding import Overlap, Sighting, TrainingRecords, find_overlap
 from eval.scoring import Sampling, Scored, joint_counts, score_table, whole_table, with_joint
+from eval.sharing import Peers
 from eval.tasks import Item, Task
 from eval.tasks.official_files import read_rows, write_json, write_rows
 
@@ -46,6 +48,7 @@ def add_overlap(
         UserError: a file of records cannot be read, or not one image of the benchmarks can be.
     """
     items = {name: {item.id: item for item in task.load()} for name, task in tasks.items()}
+    ready_images(tasks, {name: list(found.values()) for name, found in items.items()}, Peers())
     judged = {name for name, task in results["tasks"].items() if "judge" in task}
     answers = _answers(out / "predictions.jsonl", tasks, judged)
     asked = {name: [items[name][item_id] for item_id in found] for name, found in answers.items()}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import subprocess
 import sys
@@ -129,6 +131,24 @@ def test_it_is_told_in_terminal_and_report(
     assert "over the 8 clean ones" in second
     page = write_report(out, results=results).read_text()
     assert "Seen in training" in page and "a note" in page and "n 8" in page
+
+
+def test_images_inside_a_table_are_compared(
+    tmp_path: Path, records: TrainingRecords, seeing: SeeingEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    lines = ["index\tquestion\tA\tB\tanswer\timage"]
+    for number in range(IMAGES):
+        stored = io.BytesIO()
+        picture(number).save(stored, "PNG")
+        encoded = base64.b64encode(stored.getvalue()).decode()
+        lines.append(f"{number}\tWhat is {number}?\tred\tblue\tA\t{encoded}")
+    (tmp_path / "mmbench.tsv").write_text("\n".join(lines) + "\n")
+    config = TaskConfig("mmbench", str(tmp_path / "mmbench.tsv"))
+    results = run(config, tmp_path / "out", seeing)
+    overlap = add_overlap(results, tmp_path / "out", build_tasks([config]), [records])
+    assert not overlap.unread
+    assert {item for _, item in overlap.sightings} == {"0", "1"}
 
 
 def test_rows_that_cannot_be_compared_are_told(
