@@ -101,7 +101,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="CHECK[:SETTING],…",
         help="ask the items again under other conditions and compare: paraphrase, permute, inject, blur,"
-        " jpeg, crop, noise, no-image; as jpeg,blur:1+3,permute:4 (docs/evaluation.md)",
+        " jpeg, crop, noise, no-image; as jpeg,blur:1+3,permute:4 (docs/robustness.md)",
     )
     parser.add_argument("--device", help="cpu, cuda, cuda:1 … (default: the GPU where there is one)")
     parser.add_argument("--list", action="store_true", help="list the benchmarks, and stop")
