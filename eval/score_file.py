@@ -7,7 +7,7 @@ from typing import Any
 
 from eval.answer_files import Matched, match
 from eval.scoring import Sampling, breakdowns, score_answers, score_table, whole_table
-from eval.tasks import Task, TaskConfig, build_tasks
+from eval.tasks import Task, TaskConfig, build_task
 from eval.tasks.official_files import load_checked
 from mmtune.errors import UserError
 
@@ -42,12 +42,7 @@ def score_file(
             or not text.
     """
     sampling = sampling or Sampling()
-    tasks = build_tasks([config])
-    if len(tasks) > 1:
-        raise UserError(
-            f"{len(tasks)} label files are in this folder", config.annotations, "score one file at a time"
-        )
-    task = next(iter(tasks.values()))
+    task = build_task(config)
     items = load_checked(task.load_truth, config.annotations or "")
     if not items:
         raise UserError("The benchmark's file has no items", config.annotations, "check the path")

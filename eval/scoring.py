@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
@@ -145,7 +145,13 @@ def score_table(
     task: Aggregating, answers: Sequence[Scored], sampling: Sampling
 ) -> dict[str, dict[str, Any]]:
     """metric → {value, low, high, n, clusters}; empty where nothing was answered or nothing can be scored."""
-    return {name: asdict(estimate) for name, estimate in _estimates(task, answers, sampling).items()}
+    answers = [scored for scored in answers if scored.counts]
+    if not answers:
+        return {}
+    names = dict.fromkeys(name for scored in answers for name in scored.counts)
+    counts = {name: [scored.counts.get(name, 0.0) for scored in answers] for name in names}
+    images = [cluster(scored.item) for scored in answers]
+    return with_intervals(counts, task.aggregate, images, sampling, task.not_shares, task.behind)
 
 
 def breakdowns(
@@ -193,30 +199,31 @@ def pope_mean(
         ]
         return {"f1": np.mean(each, axis=0)}
 
-    return asdict(_bootstrap(counts, mean_f1, images, sampling)["f1"]) | {"splits": list(splits)}
+    return with_intervals(counts, mean_f1, images, sampling)["f1"] | {"splits": list(splits)}
 
 
-def _estimates(task: Aggregating, answers: Sequence[Scored], sampling: Sampling) -> dict[str, Estimate]:
-    answers = [scored for scored in answers if scored.counts]
-    if not answers:
-        return {}
-    names = dict.fromkeys(name for scored in answers for name in scored.counts)
-    counts = {name: [scored.counts.get(name, 0.0) for scored in answers] for name in names}
-    images = [cluster(scored.item) for scored in answers]
-    return _bootstrap(counts, task.aggregate, images, sampling, task.not_shares, task.behind)
-
-
-def _bootstrap(
-    counts: Any,
-    statistic: Any,
+def with_intervals(
+    counts: Mapping[str, Sequence[float]],
+    statistic: Callable[[Totals], Mapping[str, Array]],
     images: Sequence[str],
     sampling: Sampling,
-    not_shares: frozenset[str] = frozenset(),
+    not_shares: Container[str] = (),
     behind: Callable[[str], Sequence[str]] = lambda metric: (),
-) -> dict[str, Estimate]:
-    return bootstrap(
+) -> dict[str, dict[str, Any]]:
+    """Metrics of summed counts, drawn as a run's settings say: metric → {value, low, high, n, clusters, …}.
+
+    Args:
+        counts: name → one number an item.
+        statistic: metrics from sums of the counts.
+        images: of each item, or what it is drawn with.
+        sampling: how intervals are drawn.
+        not_shares: metrics that do not go from 0 to 1.
+        behind: names of the counts that tell how many items are behind a metric.
+    """
+    found = bootstrap(
         counts, statistic, images, sampling.resamples, sampling.level, sampling.seed, not_shares, behind
     )
+    return {name: asdict(estimate) for name, estimate in found.items()}
 
 
 def _by_kind(answers: Sequence[Scored], breakdown: str) -> dict[str, list[Scored]]:

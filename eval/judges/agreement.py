@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from eval.metrics.agreement import disagreements
-from eval.metrics.intervals import Array, Totals, bootstrap, ratio
-from eval.scoring import Sampling
+from eval.metrics.intervals import Array, Totals, ratio
+from eval.scoring import Sampling, with_intervals
 from eval.tasks.official_files import fields, read_rows
 from mmtune.errors import UserError
 
@@ -123,16 +122,7 @@ def _estimates(
         found = {"exact": ratio(same, total), "kappa": _kappa(by_cell)}
         return found | ({"weighted_kappa": _kappa(by_cell, numbers)} if numbers else {})
 
-    found = bootstrap(
-        counts,
-        statistic,
-        clusters,
-        sampling.resamples,
-        sampling.level,
-        sampling.seed,
-        {"kappa", "weighted_kappa"},
-    )
-    return {name: asdict(estimate) for name, estimate in found.items()}
+    return with_intervals(counts, statistic, clusters, sampling, {"kappa", "weighted_kappa"})
 
 
 def _kappa(cells: Mapping[tuple[int, int], Array], numbers: Sequence[float] | None = None) -> Array:

@@ -8,7 +8,7 @@ from typing import Any
 
 from eval.answer_files import Matched, match
 from eval.judges.marking import Case
-from eval.tasks import Item, Task, TaskConfig, build_tasks
+from eval.tasks import Item, Task, TaskConfig, build_task
 from eval.tasks.judged import JudgedTask
 from eval.tasks.official_files import load_checked, read_rows
 from mmtune.errors import UserError
@@ -36,12 +36,7 @@ def read_case(
     Raises:
         UserError: for files that cannot be read or do not belong together.
     """
-    tasks = build_tasks([config])
-    if len(tasks) > 1:
-        raise UserError(
-            f"{len(tasks)} label files are in this folder", config.annotations, "judge one at a time"
-        )
-    task = next(iter(tasks.values()))
+    task = build_task(config)
     items = load_checked(task.load, config.annotations or "")
     if not items:
         raise UserError("The benchmark's file has no items", config.annotations, "check the path")

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 from eval.judges import RUBRICS
 from eval.judges.asking import Place
 from eval.judges.base import OFFICIAL, SWAPPED, Beside, Question
 from eval.judges.marking import Case, Marked, Marking, by_kind, mean_counts
-from eval.metrics.intervals import bootstrap, ratio
+from eval.metrics.intervals import ratio
 from eval.metrics.judged import UNREAD, parse_pair
-from eval.scoring import Sampling, Scored, cluster, score_answers, score_table, whole_table
+from eval.scoring import Sampling, Scored, cluster, score_answers, score_table, whole_table, with_intervals
 from eval.tasks import Item
 from eval.tasks.judged import JudgedTask
 from mmtune.errors import UserError
@@ -159,16 +158,14 @@ class Benchmark(Marking):
             )
         }
         counts = [self._pair_counts(item, official, swapped) for item in items]
-        found = bootstrap(
+        found = with_intervals(
             {name: [one[name] for one in counts] for name in counts[0]},
             lambda totals: {
                 "consistency": ratio(totals["same"], totals["read"]),
                 "first_place_advantage": ratio(totals["advantage"], 2 * totals["read"]),
             },
             [cluster(item) for item in items],
-            sampling.resamples,
-            sampling.level,
-            sampling.seed,
+            sampling,
             {"first_place_advantage"},
             lambda metric: ("any",),
         )
@@ -178,7 +175,7 @@ class Benchmark(Marking):
             "of": len(self.case.items),
             "metric": primary,
             **figures,
-            **{name: asdict(estimate) for name, estimate in found.items()},
+            **found,
             "inconsistent": flipped[:_LISTED],
             "inconsistent_items": len(flipped),
         }

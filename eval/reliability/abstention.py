@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 from eval.backends.base import Answer
 from eval.metrics.abstention import declines, is_unanswerable
-from eval.metrics.intervals import Array, Totals, bootstrap, ratio
+from eval.metrics.intervals import Array, Totals, ratio
 from eval.reliability.reading import given
-from eval.scoring import Sampling, Scored, cluster
+from eval.scoring import Sampling, Scored, cluster, with_intervals
 from eval.tasks import Item, Task
 
 
@@ -66,13 +65,11 @@ def abstention(
         }
 
     behind = {"precision": ("declined",), "recall": ("lost",)}
-    found = bootstrap(
+    found = with_intervals(
         counts,
         told,
         [cluster(one.item) for one, _ in marked],
-        sampling.resamples,
-        sampling.level,
-        sampling.seed,
+        sampling,
         (),
         lambda metric: behind.get(metric, ("items",)),
     )
@@ -80,7 +77,7 @@ def abstention(
         "n": len(marked),
         "unanswerable": int(sum(counts["lost"])),
         "declined": int(sum(counts["declined"])),
-        **{name: asdict(estimate) for name, estimate in found.items()},
+        **found,
     }
 
 

@@ -19,8 +19,8 @@ from eval.metrics.calibration import (
     reliability_curve,
     risk_coverage,
 )
-from eval.metrics.intervals import Array, Totals, bootstrap
-from eval.scoring import Sampling, Scored, cluster
+from eval.metrics.intervals import Array, Totals
+from eval.scoring import Sampling, Scored, cluster, with_intervals
 from eval.tasks import Task
 from eval.tasks.base import Counts
 
@@ -130,8 +130,7 @@ def _with_intervals(
             "accuracy": totals["right"] / totals["items"],
         }
 
-    found = bootstrap(counts, told, images, sampling.resamples, sampling.level, sampling.seed)
-    return {name: asdict(estimate) for name, estimate in found.items()}
+    return with_intervals(counts, told, images, sampling)
 
 
 def _thinned(curve: Sequence[Selective]) -> list[Selective]:

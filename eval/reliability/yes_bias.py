@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 from eval.backends.base import Answer
-from eval.metrics.intervals import Array, Totals, bootstrap, ratio
+from eval.metrics.intervals import Array, Totals, ratio
 from eval.reliability.reading import said_yes, true_yes
-from eval.scoring import Sampling, Scored, cluster
+from eval.scoring import Sampling, Scored, cluster, with_intervals
 from eval.tasks import Task
 
 
@@ -65,19 +64,17 @@ def yes_bias(
         }
 
     named = {"yes_where_no": ("no",), "no_where_yes": ("true",)}
-    found = bootstrap(
+    found = with_intervals(
         counts,
         told,
         images,
-        sampling.resamples,
-        sampling.level,
-        sampling.seed,
+        sampling,
         ("difference",),
         lambda metric: named.get(metric, ("items",)),
     )
     return {
         "n": len(asked),
-        **{name: asdict(estimate) for name, estimate in found.items()},
+        **found,
         "logit_gap": _logit_gap(asked, answers, sampling),
     }
 
@@ -111,14 +108,11 @@ def _logit_gap(
             "bias": (where_yes + where_no) / 2,
         }
 
-    found = bootstrap(
+    return with_intervals(
         counts,
         told,
         [cluster(one.item) for one, _, _ in gaps],
-        sampling.resamples,
-        sampling.level,
-        sampling.seed,
+        sampling,
         ("mean", "where_yes", "where_no", "bias"),
         lambda metric: {"where_yes": ("yes",), "where_no": ("no",)}.get(metric, ("items",)),
     )
-    return {name: asdict(estimate) for name, estimate in found.items()}

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from eval.metrics.intervals import Totals, bootstrap
+from eval.metrics.intervals import Totals
 from eval.reliability.reading import options_of_truth, plain, told, true_letter, true_yes
 from eval.robustness.base import Case, Kind, Study, Variant, altered, drawn
 from eval.robustness.drawing import PLACES, can_be_drawn
 from eval.robustness.paired import shares
-from eval.scoring import cluster
+from eval.scoring import cluster, with_intervals
 from eval.tasks import Item, Task
 from mmtune.errors import UserError
 
@@ -137,8 +137,4 @@ def _followed(study: Study, condition: str, ids: Sequence[str]) -> dict[str, Any
     def told_apart(totals: Totals) -> Mapping[str, Any]:
         return {"hijacked": (totals["followed"] - totals["followed_clean"]) / totals["items"]}
 
-    sampling = study.sampling
-    estimate = bootstrap(
-        counts, told_apart, images, sampling.resamples, sampling.level, sampling.seed, ("hijacked",)
-    )["hijacked"]
-    return {**found, "hijacked": dict(vars(estimate))}
+    return {**found, **with_intervals(counts, told_apart, images, study.sampling, ("hijacked",))}

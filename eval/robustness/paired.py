@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
-from eval.metrics.intervals import Array, Totals, bootstrap, ratio
+from eval.metrics.intervals import Array, Totals, ratio
 from eval.robustness.base import Outcomes
-from eval.scoring import Sampling, Scored, cluster, joint_counts, with_joint
+from eval.scoring import Sampling, Scored, cluster, joint_counts, with_intervals, with_joint
 from eval.tasks import Task
 
 Metrics = Mapping[str, Mapping[str, Array]]
@@ -63,10 +62,7 @@ def estimates(
     if not counts:
         return {}
     images = [cluster(next(iter(tables.values())).scored[item].item) for item in ids]
-    found = bootstrap(
-        counts, statistic, images, sampling.resamples, sampling.level, sampling.seed, _Everything()
-    )
-    return {name: asdict(estimate) for name, estimate in found.items()}
+    return with_intervals(counts, statistic, images, sampling, _Everything())
 
 
 def difference(
@@ -90,16 +86,13 @@ def shares(
     def told(totals: Totals) -> dict[str, Array]:
         return {name: ratio(totals[name], totals[of]) for name in counts if name != of}
 
-    found = bootstrap(
+    return with_intervals(
         counts,
         told,
         images,
-        sampling.resamples,
-        sampling.level,
-        sampling.seed,
+        sampling,
         behind=lambda metric: (of,),
     )
-    return {name: asdict(estimate) for name, estimate in found.items()}
 
 
 def joined(task: Task, outcomes: Outcomes, ids: Sequence[str]) -> list[Scored]:

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from eval.asking import ask_of
-from eval.metrics.intervals import Array, Totals, bootstrap, ratio
+from eval.metrics.intervals import Array, Totals, ratio
 from eval.reliability.reading import options_of_truth, read_option, true_letter
 from eval.robustness.base import Case, Kind, Outcomes, Study, Variant, drawn
 from eval.robustness.paired import shares
-from eval.scoring import cluster
+from eval.scoring import cluster, with_intervals
 from eval.tasks import Item
 from mmtune.errors import UserError
 
@@ -291,9 +291,5 @@ def _bias(rounds: Sequence[Round], images: Sequence[str], study: Study) -> dict[
             weights.append(total)
         return {"bias": ratio(np.sum(biases, axis=0), np.sum(weights, axis=0))}
 
-    sampling = study.sampling
     of = [image for one, image in zip(rounds, images, strict=True) if one.rotations]
-    estimate = bootstrap(
-        counts, told, of, sampling.resamples, sampling.level, sampling.seed, not_shares=("bias",)
-    )["bias"]
-    return dict(vars(estimate))
+    return with_intervals(counts, told, of, study.sampling, ("bias",))["bias"]

@@ -110,6 +110,20 @@ def build_tasks(configs: Iterable[TaskConfig]) -> dict[str, Task]:
     return tasks
 
 
+def build_task(config: TaskConfig) -> Task:
+    """The one task that a config names.
+
+    Raises:
+        UserError: if the task is unknown, or its annotations are a folder of several splits.
+    """
+    tasks = build_tasks([config])
+    if len(tasks) > 1:
+        raise UserError(
+            f"{len(tasks)} label files are in this folder", config.annotations, "name one file at a time"
+        )
+    return next(iter(tasks.values()))
+
+
 def _splits(config: TaskConfig) -> list[TaskConfig]:
     folder = Path(config.annotations) if config.annotations else None
     if config.task != "pope" or folder is None or not folder.is_dir():
@@ -128,4 +142,4 @@ def _plain(name: str) -> str:
     return "".join(letter for letter in name.lower() if letter.isalnum())
 
 
-__all__ = ["TASKS", "Item", "Task", "TaskConfig", "build_tasks", "parse_task"]
+__all__ = ["TASKS", "Item", "Task", "TaskConfig", "build_task", "build_tasks", "parse_task"]

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mmtune.commands.answer_arguments import take_answers
 from mmtune.commands.judge_arguments import hiring_of, take_judge
 from mmtune.errors import UserError
 
@@ -75,20 +76,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--reference", type=Path, metavar="FILE", help="LLaVA-Bench: answers_gpt4.jsonl (default: likewise)"
     )
-    parser.add_argument(
-        "--missing",
-        choices=("refuse", "wrong", "skip"),
-        default="refuse",
-        help="items without an answer: refuse the file (default), count them wrong, or judge the others only",
-    )
-    parser.add_argument(
-        "--extra",
-        choices=("refuse", "ignore"),
-        default="refuse",
-        help="answers to items that the benchmark does not have: refuse the file (default), or ignore them",
-    )
-    parser.add_argument("--resamples", type=int, default=1000, help="draws of the bootstrap (default 1000)")
-    parser.add_argument("--json", action="store_true", help="print everything as JSON")
+    take_answers(parser, "judge")
     take_judge(parser)
 
 

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mmtune.commands.limit_arguments import limits_of, take_dry_run, take_limits
 from mmtune.errors import UserError
 
 if TYPE_CHECKING:
@@ -31,26 +32,9 @@ def take_judge(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--temperature", type=float, help="of the replies (default 0)")
     group.add_argument("--max-tokens", type=int, help="of a reply (default: what the benchmark's form needs)")
-    group.add_argument("--concurrency", type=int, default=16, help="requests under way at once (default 16)")
-    group.add_argument("--requests-per-minute", type=int, help="at most (default: no limit)")
-    group.add_argument("--tokens-per-minute", type=int, help="at most, read and written (default: no limit)")
     group.add_argument("--timeout", type=float, default=300.0, help="seconds for one attempt (default 300)")
-    group.add_argument(
-        "--key-variable",
-        default="OPENAI_API_KEY",
-        help="environment variable that holds the key (default OPENAI_API_KEY)",
-    )
-    group.add_argument("--price-in", type=float, help="of a million tokens that the judge reads")
-    group.add_argument("--price-out", type=float, help="of a million tokens that it writes")
-    group.add_argument("--max-budget", type=float, help="what all runs into this folder may cost")
-    group.add_argument(
-        "--cache", type=Path, metavar="FILE", help="replies that were paid for (default: in the folder)"
-    )
-    group.add_argument(
-        "--dry-run",
-        action="store_true",
-        help="only say how many requests and tokens it would be, and the price",
-    )
+    take_limits(group, "judge")
+    take_dry_run(group)
 
 
 JUDGE_HELP = (
@@ -70,15 +54,8 @@ def hiring_of(args: argparse.Namespace) -> Hiring | None:
         place,
         model,
         temperature=args.temperature or 0.0,
-        concurrency=args.concurrency,
-        requests_per_minute=args.requests_per_minute,
-        tokens_per_minute=args.tokens_per_minute,
-        key_variable=args.key_variable,
-        price_in=args.price_in,
-        price_out=args.price_out,
-        max_budget=args.max_budget,
-        cache=args.cache,
         timeout_s=args.timeout,
+        **limits_of(args),
     )
 
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from mmtune.commands.answer_arguments import take_answers
 from mmtune.errors import UserError
 
 SUMMARY = "Score an answer file in a benchmark's own format: no model is needed."
@@ -32,20 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--predictions", type=Path, metavar="FILE", help="the answer file (MME: its folder)")
     parser.add_argument("--annotations", type=Path, metavar="FILE", help="the benchmark's official file")
-    parser.add_argument(
-        "--missing",
-        choices=("refuse", "wrong", "skip"),
-        default="refuse",
-        help="items without an answer: refuse the file (default), count them wrong, or score the others only",
-    )
-    parser.add_argument(
-        "--extra",
-        choices=("refuse", "ignore"),
-        default="refuse",
-        help="answers to items that the benchmark does not have: refuse the file (default), or ignore them",
-    )
-    parser.add_argument("--resamples", type=int, default=1000, help="draws of the bootstrap (default 1000)")
-    parser.add_argument("--json", action="store_true", help="print everything as JSON")
+    take_answers(parser, "score")
     parser.add_argument("--list", action="store_true", help="list the benchmarks, and stop")
 
 

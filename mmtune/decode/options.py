@@ -30,12 +30,6 @@ class Ranking:
         """Place of the likeliest option, the first of equals."""
         return max(range(len(self.logprobs)), key=self.logprobs.__getitem__)
 
-    @property
-    def best_mean(self) -> int:
-        """As ``best``, by the mean over an option's tokens."""
-        means = [total / count for total, count in zip(self.logprobs, self.tokens, strict=True)]
-        return max(range(len(means)), key=means.__getitem__)
-
 
 def rank_options(
     preparation: Preparation,
