@@ -129,7 +129,7 @@ class ProjectorConfig:
     """Linear layers of ``mlp``, and of the MLP in which ``pixel_shuffle``, ``pool`` and ``c_abstractor`` end;
     by default 2, as in LLaVA-1.5's ``mlp2x_gelu``. Other projectors have none and refuse it."""
     settings: dict[str, Any] = field(default_factory=dict)
-    """What else the projector of this name can be told, as ``{queries: 64}``: see docs/models.md."""
+    """What else the projector of this name can be told, as ``{queries: 64}``: see docs/projectors.md."""
 
     def __post_init__(self) -> None:
         if counted := re.fullmatch(r"mlp(\d+)x(_gelu)?", self.name):

@@ -1,4 +1,4 @@
-"""The worked example of docs/data.md runs as it stands there, and what comes out is what it says."""
+"""The worked example of docs/preferences.md runs as it stands there, and what comes out is what it says."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from mmtune.records import ImageRef, Preference, Record, Turn, iter_preferences,
 from tests.commands import run
 
 ROOT = Path(cli.__file__).resolve().parents[1]
-DOCUMENT = (ROOT / "docs" / "data.md").read_text(encoding="utf-8")
+DOCUMENT = (ROOT / "docs" / "preferences.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
 def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("example")
-    block = re.search(r"### A worked example\n.*?```sh\n(.*?)```", DOCUMENT, re.DOTALL)
+    block = re.search(r"## A worked example\n.*?```sh\n(.*?)```", DOCUMENT, re.DOTALL)
     assert block is not None
     for line in block[1].splitlines():
         run(shlex.split(line)[1:], folder)

@@ -1,4 +1,4 @@
-"""The annotations and the recipe that docs/data.md shows are read as they stand there."""
+"""The annotations and the recipe that the documents show are read as they stand there."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from data_builders.readers import read_annotations
 from mmtune.train.recipe import load_recipe
 
 ROOT = Path(__file__).resolve().parents[2]
+BUILDING = (ROOT / "docs" / "building.md").read_text(encoding="utf-8")
 DOCUMENT = (ROOT / "docs" / "data.md").read_text(encoding="utf-8")
-SECTION = DOCUMENT.split("## Annotations that mmtune reads", 1)[1].split("\n## ", 1)[0]
+SECTION = BUILDING.split("## Annotations that mmtune reads", 1)[1].split("\n## ", 1)[0]
 ANNOTATIONS = re.findall(r"^```json\n(.*?)^```", SECTION, re.MULTILINE | re.DOTALL)
 
 

@@ -143,7 +143,7 @@ def test_every_file_of_the_registry_says_its_name():
 
 
 def test_the_table_in_the_documents_is_complete(root):
-    rows = re.findall(r"^\| `(\w+)` \|.*\|.*\| (.*) \|.*\|$", (root / "docs" / "models.md").read_text(), re.M)
+    rows = re.findall(r"^\| `(\w+)` \|.*\|.*\| (.*) \|.*\|$", (root / "docs" / "projectors.md").read_text(), re.M)
     told = {name: settings for name, settings in rows if name in PROJECTORS}
     for name in PROJECTORS:
         own = full_settings(ProjectorConfig(name))
@@ -153,7 +153,7 @@ def test_the_table_in_the_documents_is_complete(root):
 def test_the_documents_name_those_that_need_a_grid(root):
     told = re.search(
         r"^.*Every projector but (.*) also works on features in no grid",
-        (root / "docs" / "models.md").read_text(),
+        (root / "docs" / "projectors.md").read_text(),
         re.M,
     )
     needing = {name for name in NAMES if needs_grid(build_projector(tiny_projector(name), VISION, LANGUAGE))}
