@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from mmtune.batch import IMAGE_TOKEN_ID
+from mmtune.decode.last_block import LastBlock
 from mmtune.decode.rows import Rows
 from mmtune.decode.steps import SPARE, NextTokens, Reading, Step
 from mmtune.models.attention import choose_kernel, decoding_arguments
@@ -69,6 +70,7 @@ class Reader:
         self.device = embedding.weight.device
         self._embedding = embedding
         self._kernel = choose_kernel(model.kernel, self.device, embedding.weight.dtype)
+        self._last_block = LastBlock(model.language)
 
     def read(self, trunks: Sequence[Trunk]) -> list[tuple[Read, Tensor]]:
         """Read prompts, each shared prefix once.
@@ -126,14 +128,15 @@ class Reader:
         return logits
 
     def _forward(self, embeddings: Tensor, positions: Tensor, step: Step, wanted: list[int] | None) -> Tensor:
-        keep: Any = 0 if wanted is None else torch.tensor(wanted, device=self.device)
-        out = self.model.language(
-            inputs_embeds=embeddings.unsqueeze(0),
-            position_ids=positions.unsqueeze(0),
-            use_cache=False,
-            logits_to_keep=keep,
-            **decoding_arguments(step, self.device),
-        )
+        keep = None if wanted is None else torch.tensor(wanted, device=self.device)
+        with self._last_block.only(keep):
+            out = self.model.language(
+                inputs_embeds=embeddings.unsqueeze(0),
+                position_ids=positions.unsqueeze(0),
+                use_cache=False,
+                logits_to_keep=0 if keep is None else keep,
+                **decoding_arguments(step, self.device),
+            )
         return out.logits[0, :, : self.words].float()
 
     def _embed(self, spans: Sequence[tuple[Source, int, int]]) -> Tensor:

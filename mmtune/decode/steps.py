@@ -25,6 +25,9 @@ from mmtune.models.kernels.trees import (
 
 SPARE = 16
 """Fewest slots that are kept free when room is made for more tokens."""
+BRANCH_TOKENS = 192
+"""Branches of one trunk attend together up to this many tokens: more is fewer calls, and more scores between
+branches that do not see each other."""
 
 
 class Reading:
@@ -43,14 +46,14 @@ class Reading:
         groups: list[list[int]] = [[] for _ in rows.trunks]
         for trunk, length in zip(rows.trunk_of_row, self.branches, strict=bool(rows.trunks)):
             groups[trunk].append(length)
-        self._groups = [tuple(group) for group in groups]
         # Where each trunk begins, and where its branches do and end; so its keys are a slice of all.
         ends = list(accumulate(trunk + sum(group) for trunk, group in zip(rows.trunks, groups, strict=True)))
         self._spans = [
             (end - sum(group) - trunk, end - sum(group), end)
             for trunk, group, end in zip(rows.trunks, groups, ends, strict=True)
         ]
-        self._masks: dict[tuple[int, int | None, torch.dtype], Tensor] = {}
+        self._groups = [_together(group) for group in groups]
+        self._masks: dict[tuple[int, tuple[int, ...], int | None, torch.dtype], Tensor] = {}
         # Where each token of the branches goes among (rows, slots).
         lengths = torch.tensor(self.branches)
         of = torch.arange(len(self.branches)).repeat_interleave(lengths)
@@ -73,14 +76,23 @@ class Reading:
         """One layer's attention, (tokens, heads, head width) each; keys and values are kept."""
         how = {"scale": scale, "softcap": softcap}
         found = []
-        for number, (first, start, end) in enumerate(self._spans):
+        for (first, start, _), groups in zip(self._spans, self._groups, strict=True):
             trunk = (x[first:start] for x in (query, key, value))
             kernel = KERNELS[self.kernel]
             found.append(kernel(*trunk, (start - first,), window=window, dropout=0.0, **how))
-            asked = query[start:end].transpose(0, 1)
-            keys, values = (x[first:end].transpose(0, 1) for x in (key, value))
-            mask = self._mask(number, window, asked.dtype)
-            found.append(branches_attention(asked, keys, values, mask, **how).transpose(0, 1))
+            at = start
+            for group in groups:
+                own = slice(at, at + sum(group))
+                at = own.stop
+                # Right behind the trunk they are one slice with it.
+                seen = [
+                    x[first : own.stop] if own.start == start else torch.cat([x[first:start], x[own]])
+                    for x in (key, value)
+                ]
+                keys, values = (x.transpose(0, 1) for x in seen)
+                mask = self._mask(start - first, group, window, query.dtype)
+                branches = branches_attention(query[own].transpose(0, 1), keys, values, mask, **how)
+                found.append(branches.transpose(0, 1))
         if not self._spans:
             kernel = KERNELS[self.kernel]
             found.append(kernel(query, key, value, self.branches, window=window, dropout=0.0, **how))
@@ -96,14 +108,14 @@ class Reading:
             shared = [[x[first:start] for first, start, _ in self._spans] for x in (key, value)]
             rows.shared[module] = (_padded(shared[0]), _padded(shared[1]))
 
-    def _mask(self, trunk: int, window: int | None, dtype: torch.dtype) -> Tensor:
-        """What the branches of a trunk see, as numbers to add, made once for all layers."""
-        known = self._masks.get((trunk, window, dtype))
+    def _mask(self, trunk: int, branches: tuple[int, ...], window: int | None, dtype: torch.dtype) -> Tensor:
+        """What branches behind a trunk see, as numbers to add, made once for all layers."""
+        known = self._masks.get((trunk, branches, window, dtype))
         if known is None:
-            seen = branch_mask(self.rows.trunks[trunk], self._groups[trunk], window, self.rows.device)
+            seen = branch_mask(trunk, branches, window, self.rows.device)
             known = torch.zeros(seen.shape, dtype=dtype, device=seen.device)
             known.masked_fill_(~seen, -torch.inf)
-            self._masks[trunk, window, dtype] = known
+            self._masks[trunk, branches, window, dtype] = known
         return known
 
     def _own(self, states: Tensor) -> Tensor:
@@ -231,6 +243,17 @@ class Step:
         return torch.cat(
             [piece.attend(module, *part, **how) for piece, part in zip(self._pieces, parts, strict=True)]
         )
+
+
+def _together(branches: Sequence[int]) -> list[tuple[int, ...]]:
+    """Neighbours in groups of at most ``BRANCH_TOKENS``; a longer one is alone."""
+    groups: list[list[int]] = []
+    for length in branches:
+        if groups and sum(groups[-1]) + length <= BRANCH_TOKENS:
+            groups[-1].append(length)
+        else:
+            groups.append([length])
+    return [tuple(group) for group in groups]
 
 
 def _padded(documents: list[Tensor]) -> Tensor:

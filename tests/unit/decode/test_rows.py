@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from mmtune.decode import steps
 from mmtune.decode.rows import Rows
 from mmtune.decode.steps import NextTokens, Reading, Step
 from mmtune.models.kernels.capped import capped_attention
@@ -84,6 +86,7 @@ class Documents:
     st.sampled_from([None, 2, 6]),
     st.sampled_from([None, 3.0]),
     st.lists(st.sets(st.integers(0, 8), min_size=1), max_size=3),
+    st.sampled_from([1, 6, 128]),
 )
 def test_each_row_sees_its_trunk_and_itself(
     found: list[tuple[int, list[int]]],
@@ -91,6 +94,7 @@ def test_each_row_sees_its_trunk_and_itself(
     window: int | None,
     softcap: float | None,
     kept: list[set[int]],
+    together: int,
 ) -> None:
     torch.manual_seed(0)
     branches = [length for _, group in found for length in group]
@@ -98,7 +102,8 @@ def test_each_row_sees_its_trunk_and_itself(
     of = [number for number, (_, group) in enumerate(found) for _ in group] if shared else []
     documents = Documents(branches, trunks, of)
     how = {"window": window, "softcap": softcap}
-    documents.read(how, room=1)
+    with patch.object(steps, "BRANCH_TOKENS", together):
+        documents.read(how, room=1)
     for some in [*kept, {0}]:
         documents.follow(how)
         documents.follow(how)
