@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PIL import Image, ImageSequence
 
@@ -23,8 +23,10 @@ from mmtune.images.decoding import (
     to_rgb,
     upright_size,
 )
-from mmtune.images.policies.base import ImagePolicy
 from mmtune.records import ImageRef
+
+if TYPE_CHECKING:  # it imports PyTorch, and builders that read videos run without
+    from mmtune.images.policies.base import ImagePolicy
 
 ANIMATED = (".gif", ".webp", ".png", ".apng", ".avif")
 """Endings of files that Pillow opens frame by frame; any other file is a video."""
