@@ -26,6 +26,8 @@ for _name, _value in {
 
 import pytest  # noqa: E402
 
+from tests import processes  # noqa: E402
+
 ROOT = Path(__file__).resolve().parents[1]
 
 UNTRACED = (
@@ -43,6 +45,12 @@ UNTRACED = (
 )
 """Tests that run the same lines again and again. Before Python 3.12 coverage makes them up to three times as
 slow, so it looks away: what it prints is that of the other unit tests."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Before any process that tests is started: the one that forks what they start."""
+    if not hasattr(config, "workerinput"):
+        config.add_cleanup(processes.offer())
 
 
 @pytest.hookimpl(wrapper=True)

@@ -9,11 +9,12 @@ from __future__ import annotations
 import os
 import random
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+
+from tests import processes
 
 ROOT = Path(__file__).resolve().parents[1]
 UNITS = 60
@@ -53,10 +54,10 @@ def prefer(url: str, folder: Path, scenes: Path) -> None:
     launch(PREFERENCE["rlaif_v"], out=folder, inputs=[scenes], teacher=url, model="m", concurrency=4)
 
 
-def start(url: str, folder: Path, *scenes: Path) -> subprocess.Popen[bytes]:
+def start(url: str, folder: Path, *scenes: Path) -> processes.Process:
     """A process that builds."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.Popen([sys.executable, __file__, url, str(folder), *map(str, scenes)], env=environment)
+    return processes.start([__file__, url, str(folder), *map(str, scenes)], env=environment)
 
 
 def kill_and_go_on(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
+import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 from mmtune.data.mixture import Mixture
 from mmtune.train.loop import train
 from mmtune.train.recipe import load_recipe
+from tests import processes
 from tests.tiny_run import write_recipe, write_records
 
 STEPS, BATCH, RECORDS, TEXT_STEP = 4, 5, 20, 2
@@ -53,14 +55,7 @@ def launch(
     Returns:
         Reports by (run, rank), and how the launcher ended.
     """
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    done = subprocess.run(
-        [*command, str(ROOT / "tests" / "recipe" / child), str(project), *names],
-        env={**os.environ, "PYTHONPATH": str(ROOT), "DS_ACCELERATOR": "cpu", "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=900,
-    )
+    done = two([str(ROOT / "tests" / "recipe" / child), str(project), *names], project)
     found = {}
     for name in names:
         for rank in (0, 1):
@@ -70,3 +65,44 @@ def launch(
             assert "error" not in report, f"{name}, rank {rank}: {report['error']}"
             found[name, rank] = report
     return found, done
+
+
+def two(words: Sequence[str], cwd: Path) -> subprocess.CompletedProcess[str]:
+    """``python WORDS`` twice, with the environment that ``torchrun --standalone --nproc-per-node 2`` gives.
+
+    As torchrun does, this process holds the store where the two meet, and when one fails it ends the other.
+    """
+    from torch.distributed import TCPStore
+
+    store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    shared = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "DS_ACCELERATOR": "cpu",
+        "OMP_NUM_THREADS": "1",
+        "WORLD_SIZE": "2",
+        "LOCAL_WORLD_SIZE": "2",
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(store.port),
+        "TORCHELASTIC_USE_AGENT_STORE": "True",
+    }
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        ranks = [
+            processes.start(
+                words, cwd=cwd, env={**shared, "RANK": rank, "LOCAL_RANK": rank}, output=out, errors=err
+            )
+            for rank in ("0", "1")
+        ]
+        deadline = time.monotonic() + 900
+        while any(rank.poll() is None for rank in ranks):
+            if any(rank.poll() for rank in ranks) or time.monotonic() > deadline:
+                time.sleep(1)  # the other may be about to say why it fails, too
+                for rank in ranks:
+                    rank.kill()
+            time.sleep(0.02)
+        texts = []
+        for file in (out, err):
+            file.seek(0)
+            texts.append(file.read().decode(errors="replace"))
+    status = next((rank.returncode for rank in ranks if rank.returncode), 0)
+    return subprocess.CompletedProcess(list(words), status, *texts)

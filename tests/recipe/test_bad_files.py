@@ -7,7 +7,6 @@ import os
 import resource
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from mmtune import cli
+from tests import processes
 from tests.tiny_run import losses, write_recipe
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -257,21 +257,18 @@ def test_ctrl_c_in_mid_epoch_leaves_whole_checkpoints_only(
 
     out = tmp_path / "out"
     words = ["train", str(project / "recipe.yaml"), "--out", str(out), "--optim.steps", "400"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "mmtune", *words, "--optim.batch_records", "2", "--checkpoint.every", "1"],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    deadline = time.monotonic() + 300
-    while not ((out / "scalars.jsonl").exists() and len(losses(out)) >= 3):
-        assert process.poll() is None and time.monotonic() < deadline
-        time.sleep(0.01)
-    for _ in range(signals):
-        process.send_signal(signal.SIGINT)
-        time.sleep(0.02)
-    told, _ = process.communicate(timeout=300)
+    words = ["-m", "mmtune", *words, "--optim.batch_records", "2", "--checkpoint.every", "1"]
+    with (tmp_path / "told").open("w") as output:
+        process = processes.start(words, env={**os.environ, "PYTHONPATH": str(ROOT)}, output=output)
+        deadline = time.monotonic() + 300
+        while not ((out / "scalars.jsonl").exists() and len(losses(out)) >= 3):
+            assert process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.01)
+        for _ in range(signals):
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.02)
+        process.wait(300)
+    told = (tmp_path / "told").read_text()
     assert process.returncode == 130, told
     assert "Traceback" not in told
     # What is being deleted has left its name first; the next run clears it away.

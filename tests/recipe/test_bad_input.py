@@ -8,7 +8,6 @@ import shutil
 import signal
 import struct
 import subprocess
-import sys
 import time
 import zlib
 from collections.abc import Callable, Iterator
@@ -18,6 +17,7 @@ from typing import Any
 import pytest
 
 from mmtune import cli
+from tests import processes
 from tests.tiny_run import write_recipe
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -208,10 +208,10 @@ def test_interrupt_saves_and_the_same_command_goes_on(project, tmp_path):
     out = tmp_path / "out"
     words = ["train", str(project / "recipe.yaml"), "--out", str(out), "--optim.steps", "60"]
     words += ["--optim.batch_records", "2"]
-    command = [sys.executable, "-m", "mmtune", *words]
+    command = ["-m", "mmtune", *words]
     environ = {**os.environ, "PYTHONPATH": str(ROOT)}
     with (tmp_path / "output").open("w") as output:
-        process = subprocess.Popen(command, env=environ, stdout=output, stderr=output)
+        process = processes.start(command, env=environ, output=output)
         wait_for_text(out / "scalars.jsonl", '"step": 3', process)
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=120) == 130
@@ -221,14 +221,7 @@ def test_interrupt_saves_and_the_same_command_goes_on(project, tmp_path):
     assert (saved / "mmtune.json").exists()
     step = int(saved.name.removeprefix("step-"))
     assert 3 <= step < 60
-    again = subprocess.run(
-        [*command, "--checkpoint.every", "1000"],
-        env=environ,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    again = processes.run([*command, "--checkpoint.every", "1000"], env=environ, timeout=300)
     assert again.returncode == 0, again.stderr
     steps = [
         json.loads(line)["step"]
@@ -238,7 +231,7 @@ def test_interrupt_saves_and_the_same_command_goes_on(project, tmp_path):
     assert sorted(set(steps)) == list(range(1, 61))
 
 
-def wait_for_text(path: Path, text: str, process: subprocess.Popen[bytes]) -> None:
+def wait_for_text(path: Path, text: str, process: processes.Process) -> None:
     for _ in range(1200):
         assert process.poll() is None, "training ended too early"
         if path.exists() and text in path.read_text():

@@ -6,14 +6,13 @@ import filecmp
 import os
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
 from mmtune.train.recipe import load_recipe
+from tests import processes
 from tests.tiny_run import write_recipe
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -66,9 +65,7 @@ def extended(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(extended: Path, *words: str) -> str:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(extended), str(ROOT)])}
-    done = subprocess.run(
-        [sys.executable, *words], cwd=extended, env=environment, capture_output=True, text=True, timeout=300
-    )
+    done = processes.run(words, cwd=extended, env=environment, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from tests import processes, two_processes
 from tests.killed_evals import BATCH
 from tests.tiny_checkpoint import tiny_checkpoint
 from tests.unit.eval.conftest import write_world
@@ -29,8 +28,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         image = Image.open(path)
         image.putpixel((0, 0), (number, 0, 0))  # what is known of one image is not known of another
         image.save(path)
-    done = _run([sys.executable, "-m", "tests.killed_evals", str(folder), str(KILLS)])
-    (folder / "report.json").write_text(done.splitlines()[-1])
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    done = processes.run(["-m", "tests.killed_evals", str(folder), str(KILLS)], env=environment, cwd=ROOT)
+    assert done.returncode == 0, done.stderr[-3000:]
+    (folder / "report.json").write_text(done.stdout.splitlines()[-1])
     return folder
 
 
@@ -60,9 +61,10 @@ def test_two_processes_give_the_answers_of_one(folder: Path) -> None:
         f"vqav2:annotations={root / 'annotations.json'},{images},questions={root / 'questions.json'},"
         "max_new_tokens=9",
     ]
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     command = ["-m", "mmtune", "eval", str(folder / "checkpoint"), "--out", str(folder / "two")]
-    _run([*launcher, *command, "--batch-size", "7", *(word for text in texts for word in ("--task", text))])
+    words = [*command, "--batch-size", "7", *(word for text in texts for word in ("--task", text))]
+    done = two_processes.two(words, ROOT)
+    assert done.returncode == 0, done.stderr[-3000:]
     one, two = (folder / name / "predictions.jsonl" for name in ("whole", "two"))
     assert two.read_bytes() == one.read_bytes()
     shares = [len((folder / "two" / name).read_text().splitlines()) for name in _journals(folder / "two")]
@@ -74,11 +76,3 @@ def test_two_processes_give_the_answers_of_one(folder: Path) -> None:
 
 def _journals(out: Path) -> list[str]:
     return [path.name for path in sorted(out.glob("answered*.jsonl"))]
-
-
-def _run(command: list[str]) -> str:
-    """What a program prints, which must end well."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600, cwd=ROOT)
-    assert done.returncode == 0, done.stderr[-3000:]
-    return done.stdout

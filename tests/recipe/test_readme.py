@@ -18,11 +18,12 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests import processes
 from tests.tiny_run import write_recipe
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-MMTUNE = [sys.executable, "-m", "mmtune"]
+MMTUNE = ["-m", "mmtune"]
 
 
 def shell_lines(text: str) -> list[str]:
@@ -34,19 +35,24 @@ def shell_lines(text: str) -> list[str]:
 COMMANDS = shell_lines(README)
 
 
-def run(words: list[str], cwd: Path, timeout: int = 600, **settings) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        words,
-        cwd=cwd,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-        check=False,
-        **settings,
+def run(words: list[str], cwd: Path) -> subprocess.CompletedProcess[str]:
+    """``python WORDS``, forked from a process that has PyTorch already."""
+    return ended_well(processes.run(words, cwd=cwd, env=environment()))
+
+
+def run_alone(words: list[str], cwd: Path, **settings: str) -> subprocess.CompletedProcess[str]:
+    """As a user runs it: ``python WORDS``, or a program, by an interpreter that is started for it."""
+    program = [sys.executable, *words] if words[0] == "-m" else words
+    return ended_well(
+        subprocess.run(
+            program, cwd=cwd, env=environment(), capture_output=True, text=True, timeout=600, **settings
+        )
     )
+
+
+def ended_well(done: subprocess.CompletedProcess[str]) -> subprocess.CompletedProcess[str]:
     assert done.returncode == 0, (
-        f"{words} ended with {done.returncode}:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+        f"{done.args} ended with {done.returncode}:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
     )
     return done
 
@@ -81,7 +87,7 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def ask_in_the_terminal(words: list[str], folder: Path) -> None:
-    done = run(words, folder, input="What is in the image?\nIs there a star in the image?\n")
+    done = run_alone(words, folder, input="What is in the image?\nIs there a star in the image?\n")
     assert len(done.stdout.strip().splitlines()) >= 2
 
 
@@ -91,7 +97,7 @@ def open_the_page(words: list[str], folder: Path) -> None:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     process = subprocess.Popen(
-        [*words, "--port", str(port)],
+        [sys.executable, *words, "--port", str(port)],
         cwd=folder,
         env=environment(),
         stdout=subprocess.PIPE,
@@ -123,12 +129,16 @@ def wait_for(address: str, process: subprocess.Popen[str]) -> str:
 
 def train_with_two_processes(words: list[str], folder: Path) -> None:
     two = [word if word != "8" else "2" for word in words]
-    run(["torchrun", "--standalone", *two[1:], "--out", "runs/two", "--engine.device", "cpu"], folder)
+    run_alone(["torchrun", "--standalone", *two[1:], "--out", "runs/two", "--engine.device", "cpu"], folder)
     assert list((folder / "runs" / "two" / "checkpoints").glob("step-*"))
 
 
 def just_run(words: list[str], folder: Path) -> None:
     run(words, folder)
+
+
+def just_run_alone(words: list[str], folder: Path) -> None:
+    run_alone(words, folder)
 
 
 def check_the_scripts_pattern(words: list[str], folder: Path) -> None:
@@ -179,11 +189,11 @@ RUNNERS: list[tuple[str, Callable[[list[str], Path], None]]] = [
     (r"pip install -e '\.\[demo\]'", lambda words, folder: None),
     (r"mmtune chat OUT/quickstart/model --image photo\.jpg", ask_in_the_terminal),
     (r"mmtune demo OUT/quickstart/model", open_the_page),
-    (r"mmtune build --list", just_run),
+    (r"mmtune build --list", just_run_alone),
     (r"mmtune build programs --in OUT/quickstart/data --out OUT/programs\.jsonl --limit 200", just_run),
     (r"mmtune build --verify OUT/programs\.jsonl --in OUT/quickstart/data", just_run),
-    (r"mmtune data card OUT/programs\.jsonl --out OUT/card\.md", just_run),
-    (r"mmtune data check my-data\.json --image-root images", just_run),
+    (r"mmtune data card OUT/programs\.jsonl --out OUT/card\.md", just_run_alone),
+    (r"mmtune data check my-data\.json --image-root images", just_run_alone),
     (r"mmtune inspect my-recipe\.yaml --n 5", just_run),
     (r"mmtune train my-recipe\.yaml --dry-run", just_run),
     (r"mmtune train my-recipe\.yaml --optim\.lr 1e-5", just_run),
@@ -191,9 +201,9 @@ RUNNERS: list[tuple[str, Callable[[list[str], Path], None]]] = [
         r"torchrun --nproc-per-node 8 -m mmtune train my-recipe\.yaml --engine\.name fsdp2",
         train_with_two_processes,
     ),
-    (r"mmtune eval --list", just_run),
-    (r"mmtune eval OUT/quickstart/model --miniworld OUT/quickstart/data --out OUT/eval", just_run),
-    (r"mmtune eval --show OUT/eval --line markdown", just_run),
+    (r"mmtune eval --list", just_run_alone),
+    (r"mmtune eval OUT/quickstart/model --miniworld OUT/quickstart/data --out OUT/eval", just_run_alone),
+    (r"mmtune eval --show OUT/eval --line markdown", just_run_alone),
     (
         r"mmtune score pope --predictions OUT/eval/answers/\S+ --annotations OUT/quickstart/data/pope/\S+",
         just_run,

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +14,7 @@ import pytest
 
 from mmtune.assets import shipped
 from mmtune.records import iter_llava
-from tests import commands, tiny_models
+from tests import commands, processes, tiny_models
 from tests.tiny_run import losses
 
 DATA = Path("OUT/photos/data")
@@ -65,15 +63,8 @@ PAIRINGS = {
 def run(words: list[str], folder: Path, own_process: bool) -> str:
     """What a command prints on standard output, run in ``folder``."""
     if own_process:
-        done = subprocess.run(
-            [sys.executable, "-m", "mmtune", *words],
-            cwd=folder,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        done = processes.run(["-m", "mmtune", *words], cwd=folder, env=environment, timeout=300)
         assert done.returncode == 0, (words, done.stderr[-3000:])
         return done.stdout
     return commands.run(words, folder)

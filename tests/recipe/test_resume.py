@@ -6,7 +6,6 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import pytest
 
 from mmtune.train.loop import train
 from mmtune.train.recipe import load_recipe
+from tests import processes
 from tests.tiny_run import losses, write_recipe
 
 STEPS = 14
@@ -39,11 +39,9 @@ def struck(
     """``mmtune train`` in a process of its own, which gets a signal soon after its ``step``-th step began."""
     child = Path(__file__).with_name("killed_child.py")
     aim = [str(int(number)), str(step), str(delay_ms)]
-    return subprocess.run(
-        [sys.executable, str(child), *aim, "train", str(recipe_file), f"--out={out}"],
+    return processes.run(
+        [str(child), *aim, "train", str(recipe_file), f"--out={out}"],
         env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
         timeout=300,
     )
 

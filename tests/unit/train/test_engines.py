@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +17,7 @@ from mmtune.train.engines.ddp import Ddp
 from mmtune.train.engines.fsdp2 import Fsdp2
 from mmtune.train.engines.topology import Topology, read_topology
 from mmtune.train.settings import EngineConfig, Recipe
+from tests import processes
 
 LAUNCHER = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 
@@ -121,5 +120,5 @@ def test_choosing_an_engine_imports_no_other() -> None:
         "make_engine(EngineConfig(name='single')); sys.exit('deepspeed' in sys.modules)"
     )
     environment = {**os.environ, "PYTHONPATH": str(root)}
-    assert subprocess.run([sys.executable, "-c", script], env=environment, timeout=120).returncode == 0
+    assert processes.run(["-c", script], env=environment, timeout=120).returncode == 0
     assert set(ENGINES) == {"single", "ddp", "fsdp2", "zero1", "zero2", "zero3"}

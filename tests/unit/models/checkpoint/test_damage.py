@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +11,7 @@ from safetensors.torch import load_file, save_file
 
 from mmtune.errors import UserError
 from mmtune.models import checkpoint
+from tests import processes
 
 
 def edit(folder: Path, change) -> None:
@@ -49,6 +48,7 @@ FULL_DISK = """
 import resource, sys
 from mmtune.errors import UserError
 from mmtune.models import checkpoint
+from tests import processes
 bundle = checkpoint.load(sys.argv[1])
 resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
 try:
@@ -61,13 +61,7 @@ except UserError as error:
 def test_a_disk_that_takes_no_more_leaves_nothing(saved, tmp_path, root):
     """A limit on file sizes makes the kernel refuse the write as a full disk does."""
     target = tmp_path / "runs" / "step"
-    done = subprocess.run(
-        [sys.executable, "-c", FULL_DISK, str(saved), str(target)],
-        cwd=root,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = processes.run(["-c", FULL_DISK, str(saved), str(target)], cwd=root)
     assert "refused: the checkpoint cannot be written" in done.stderr, done.stderr[-2000:]
     assert list((tmp_path / "runs").iterdir()) == []
 
