@@ -53,6 +53,34 @@ def pytest_configure(config: pytest.Config) -> None:
         config.add_cleanup(processes.offer())
 
 
+SLOW = ("recipe", "server")
+"""Folders of tests that share long preparations."""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Let every process begin with slow files of its own and end with quick tests, which others can take over.
+
+    xdist gives each process a stretch of the list, and idle ones take from the end of the longest stretch:
+    taken from a slow file, a fixture of a minute would be made twice.
+    """
+    processes_left = getattr(config, "workerinput", {}).get("workercount", 1)
+    files: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        files.setdefault(item.path, []).append(item)
+    slow = [found for path, found in files.items() if path.parent.name in SLOW]
+    quick = [item for path, found in files.items() if path.parent.name not in SLOW for item in found]
+    if not quick or processes_left == 1:
+        return
+    ordered: list[pytest.Item] = []
+    for number in range(processes_left):
+        own = [item for found in slow[number::processes_left] for item in found]
+        more = max(0, (len(items) - len(ordered)) // (processes_left - number) - len(own))
+        ordered += own + quick[:more]
+        del quick[:more]
+    items[:] = ordered + quick
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     """Run a test, unseen by coverage where it is one of ``UNTRACED``."""
