@@ -15,7 +15,11 @@ from tests import reference_checkpoints as reference
 
 examples = settings(derandomize=True, deadline=None, max_examples=60)
 
-tails = st.from_regex(r"[a-z_]{1,8}(\.[a-z0-9_]{1,6}){0,3}", fullmatch=True)
+tails = st.builds(
+    lambda first, rest: ".".join([first, *rest]),
+    st.text("abcdefghijklmnopqrstuvwxyz_", min_size=1, max_size=8),
+    st.lists(st.text("abcdefghijklmnopqrstuvwxyz0123456789_", min_size=1, max_size=6), max_size=3),
+)
 PARTS = {
     "vision": st.just("core."),
     "language": st.just("model."),
