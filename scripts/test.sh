@@ -5,25 +5,47 @@
 #        bash scripts/test.sh unit -k name the rest of the line goes to pytest
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
-set_up test
-cd "$ROOT"
 
 tier="${1:-all}"
 [ $# -eq 0 ] || shift
+tests=("$ROOT/tests/$tier")
+coverage=()
 case "$tier" in
     all)
-        bash scripts/lint.sh
-        bash scripts/chromium.sh
-        tests=(tests)
+        tests=("$ROOT/tests")
         coverage=(--cov --cov-report=term)
+        bash "$ROOT/scripts/chromium.sh" & # beside pip, which has one core busy
+        chromium=$!
+        set_up test
+        wait "$chromium"
         ;;
-    unit | recipe | reference | server)
-        tests=("tests/$tier")
-        coverage=()
-        ;;
+    unit | recipe | reference | server) set_up test ;;
     *) stop "there is no test tier $tier; the tiers are unit, recipe, reference and server." ;;
 esac
+cd "$ROOT"
 
-# One process more than the two cores that the time is given for: many tests wait for others that they start.
-exec "$VENV/bin/python" -m pytest "${tests[@]}" --no-header --durations=15 -n "${TEST_PROCESSES:-3}" --dist worksteal \
-    ${coverage[@]+"${coverage[@]}"} "$@"
+run_tests() {
+    # One process more than the two cores that the time is given for: many tests wait for others that they start.
+    "$VENV/bin/python" -m pytest "${tests[@]}" --no-header --durations=15 -n "${TEST_PROCESSES:-3}" \
+        --dist worksteal ${coverage[@]+"${coverage[@]}"} "$@"
+}
+
+if [ "$tier" != all ]; then
+    run_tests "$@"
+    exit
+fi
+
+# Lint runs beside the tests, mostly in what they leave of the cores, and tells its findings after them.
+told="$(mktemp)"
+nice bash scripts/lint.sh >"$told" 2>&1 &
+lint=$!
+trap 'kill "$lint" 2>/dev/null || true; rm -f "$told"' EXIT
+status=0
+run_tests "$@" || status=$?
+linted=0
+wait "$lint" || linted=$?
+cat "$told"
+[ "$status" = 0 ] || echo "mmtune: tests failed (exit status $status); see above." >&2
+[ "$linted" = 0 ] || echo "mmtune: lint failed (exit status $linted); its findings are above." >&2
+[ "$status" != 0 ] || status=$linted
+exit "$status"
