@@ -75,6 +75,36 @@ def add_overlap(
     return overlap
 
 
+def without_overlap(
+    results: dict[str, Any], out: Path, error: Exception, *, notes: Sequence[str] = ()
+) -> None:
+    """Say in the results that the training records could not be compared, and why.
+
+    ``results["overlap"]`` gets the reason in ``failed`` and among its notes, which terminal and report show;
+    no task has figures of a comparison. ``metrics.json`` is written again.
+
+    Args:
+        results: of the evaluation, as they were before or as a comparison that failed has left them.
+        out: its folder.
+        error: what ended the comparison.
+        notes: as for ``add_overlap``.
+    """
+    why = str(error) or type(error).__name__
+    for task in results["tasks"].values():
+        task.pop("overlap", None)
+    (out / FILE).unlink(missing_ok=True)
+    told = f"the training records could not be compared: {why.rstrip('.')}"
+    results["overlap"] = {
+        "records": [],
+        "settings": {},
+        "unread_images": [],
+        "notes": [*notes, told],
+        "file": None,
+        "failed": why,
+    }
+    write_json(out / "metrics.json", results)
+
+
 def _answers(
     path: Path, tasks: Mapping[str, Task], judged: Container[str]
 ) -> dict[str, dict[str, tuple[str, dict[str, float]]]]:

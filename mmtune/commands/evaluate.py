@@ -165,7 +165,7 @@ def run(args: argparse.Namespace) -> None:
         from eval.judges.after_run import judge_run
 
         results = judge_run(args.out, results, tasks, how)
-    compare(results, tasks)
+    failed = compare(results, tasks)
     from mmtune.commands.judged_table import tell_judged
     from mmtune.commands.metrics_table import show_metrics
     from mmtune.commands.overlap_lines import overlap_lines
@@ -182,6 +182,8 @@ def run(args: argparse.Namespace) -> None:
         heading=f"{_name(args.checkpoint)} on {len(tasks)} benchmark{'s' if len(tasks) > 1 else ''}",
     )
     sys.stdout.write(f"{args.out / 'metrics.json'}\nreport: {page}\n")
+    if failed is not None:
+        raise failed
 
 
 def _judging(args: argparse.Namespace) -> Judging | None:
@@ -199,8 +201,14 @@ def _judging(args: argparse.Namespace) -> Judging | None:
     )
 
 
-def _comparison(args: argparse.Namespace) -> Callable[[dict[str, Any], Sequence[TaskConfig]], None]:
-    """What compares the benchmarks with the training records; that these are there is checked at once."""
+def _comparison(
+    args: argparse.Namespace,
+) -> Callable[[dict[str, Any], Sequence[TaskConfig]], Exception | None]:
+    """What compares the benchmarks with the training records; that these are there is checked at once.
+
+    It gives the error that is to end the command once all else is written: the answers are there, and a
+    comparison that fails must not cost their report.
+    """
     from mmtune.commands import training_data
 
     if args.train_data == [training_data.NONE]:
@@ -211,19 +219,20 @@ def _comparison(args: argparse.Namespace) -> Callable[[dict[str, Any], Sequence[
     else:
         records, notes = training_data.remembered(args.checkpoint)
 
-    def compare(results: dict[str, Any], tasks: Sequence[TaskConfig]) -> None:
+    def compare(results: dict[str, Any], tasks: Sequence[TaskConfig]) -> Exception | None:
         if not records and not notes:
-            return
-        from eval.overlap import add_overlap
+            return None
+        from eval.overlap import add_overlap, without_overlap
         from eval.tasks import build_tasks
 
         workers = os.cpu_count() or 1 if sum(one.path.stat().st_size for one in records) > LARGE else 1
         try:
             add_overlap(results, args.out, build_tasks(tasks), records, notes=notes, workers=workers)
-        except UserError as error:
-            if args.train_data:
-                raise
-            sys.stderr.write(f"the training records are not compared: {error}\n")
+        except Exception as error:  # noqa: BLE001 - given back, and raised when the report is written
+            without_overlap(results, args.out, error, notes=notes)
+            asked = args.train_data or not isinstance(error, UserError)
+            return error if asked else None
+        return None
 
     return compare
 

@@ -15,10 +15,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from eval import runner
+from eval.backends.checkpoint import Checkpoint
 from eval.overlap import TrainingRecords, add_overlap, find_overlap
 from eval.report import write_report
 from eval.runner import evaluate
 from eval.tasks import Item, TaskConfig, build_tasks
+from mmtune import cli
+from mmtune.commands import training_data
 from mmtune.commands.overlap_lines import overlap_lines
 from mmtune.commands.training_data import named, remembered
 from mmtune.errors import UserError
@@ -168,6 +172,31 @@ def test_nothing_compared_is_not_nothing_seen(tmp_path: Path, seeing: SeeingEngi
     add_overlap(results, out, build_tasks([config]), [], notes=["the data is gone"])
     assert "overlap" not in results["tasks"]["pope_random"]
     assert list(overlap_lines(results)) == ["overlap: the data is gone"]
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_a_comparison_that_fails_costs_neither_report_nor_answers(
+    tmp_path: Path, seeing: SeeingEngine, monkeypatch: pytest.MonkeyPatch, capsys: Any, asked: bool
+) -> None:
+    """Told in terminal, report and metrics; the user's mistake only where the user named the records."""
+    config, out = pope(tmp_path / "pope", range(IMAGES)), tmp_path / "out"
+    records = tmp_path / "records.json"
+    records.write_text('[{"id": "a"')
+    backend = Checkpoint(seeing, 8)  # type: ignore[arg-type]
+    monkeypatch.setattr(runner, "open_backend", lambda model, opening: backend)
+    known = ([TrainingRecords(records, tmp_path)], [])
+    monkeypatch.setattr(training_data, "remembered", lambda model: known)
+    words = ["eval", "seeing", "--task", f"pope:annotations={config.annotations}", "--out", str(out)]
+    status = cli.main([*words, *(["--train-data", str(records)] if asked else [])])
+    told = capsys.readouterr()
+    assert status == (2 if asked else 0) and ("records.json" in told.err) == asked
+    assert "could not be compared" in told.out and "records.json" in told.out
+    page = (out / "report.html").read_text()
+    assert "could not be compared" in page and "Items whose image" not in page
+    written = json.loads((out / "metrics.json").read_text())
+    assert "records.json" in written["overlap"]["failed"] and not (out / "overlap.jsonl").exists()
+    assert written["tasks"]["pope_random"]["n"] == 12
+    assert "overlap" not in written["tasks"]["pope_random"]
 
 
 def test_several_images_or_none(tmp_path: Path, records: TrainingRecords) -> None:
