@@ -39,11 +39,15 @@ def parse_mme(text: str) -> str:
     return "no" if "no" in start else "other"
 
 
-def says_neither(text: str) -> bool:
-    """True where a reply holds neither the word yes nor a negation: a format failure, which POPE reads as
-    yes."""
-    words = {word.lower() for word in _WORD.findall(text)}
-    return not words & {"yes", "no", "not"}
+def read_yes_no(text: str) -> str | None:
+    """Read a reply by the first of the words yes, no and not that it holds, in any case and with any marks.
+
+    Returns:
+        ``yes`` or ``no``; None where it holds none of them: a format failure, which POPE reads as yes.
+    """
+    words = (word.lower() for word in _WORD.findall(text))
+    first = next((word for word in words if word in ("yes", "no", "not")), None)
+    return "no" if first == "not" else first
 
 
 def pope_scores(predictions: Iterable[str], labels: Iterable[str]) -> dict[str, float | None]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from eval.metrics.choice import REFUSED, infer_choice, parse_letter
 from eval.metrics.vqa import normalize_vqa
-from eval.metrics.yes_no import parse_mme, parse_pope, says_neither
+from eval.metrics.yes_no import parse_mme, read_yes_no
 from eval.tasks import Item, Task
 
 _WORDS = {"yes": True, "no": False}
@@ -44,9 +44,10 @@ def true_yes(item: Item) -> bool | None:
 
 
 def said_yes(task: Task, text: str) -> bool | None:
-    """Whether an answer says yes, read as the benchmark reads it; None where it says neither."""
+    """Whether an answer says yes; None where it says neither. Of POPE it is read as its ``_fixed`` figures
+    read it, since its script has no neither; of MME as the benchmark reads it."""
     if task.config.task == "pope":
-        return None if says_neither(text) else parse_pope(text) == "yes"
+        return _WORDS.get(read_yes_no(text) or "")
     if task.config.task == "mme":
         return _WORDS.get(parse_mme(text))
     words = text.strip().split()

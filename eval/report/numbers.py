@@ -14,7 +14,10 @@ _LABELS = {
     "accuracy_fixed": "accuracy, quirks mended",
     "f1": "F1",
     "object_f1": "object F1",
-    "yes_ratio": "share of yes",
+    "f1_fixed": "F1, quirks mended",
+    "precision_fixed": "precision, quirks mended",
+    "yes_ratio": "share of yes, as the official script reads",
+    "yes_ratio_fixed": "share of replies that say yes",
     "unparsed": "replies that could not be read",
     "chair_i": "CHAIR-i",
     "chair_s": "CHAIR-s",
@@ -27,7 +30,7 @@ _LABELS = {
 }
 _WRITTEN = {"pope": "POPE", "vqav2": "VQAv2", "chair": "CHAIR"}
 _ACRONYMS = re.compile(rf"\b(?:{'|'.join(_WRITTEN)})\b")
-NEUTRAL = frozenset({"yes_ratio", "mentions_per_caption", "mentions_per_caption_fixed"})
+NEUTRAL = frozenset({"yes_ratio", "yes_ratio_fixed", "mentions_per_caption", "mentions_per_caption_fixed"})
 """Metrics of which neither more nor less is better."""
 
 

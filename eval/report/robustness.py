@@ -66,7 +66,7 @@ def reliability_view(results: Mapping[str, Any]) -> list[dict[str, Any]]:
     for name, task in results["tasks"].items():
         parts = [
             *_confidence(task.get("confidence")),
-            *_bias(task.get("yes_bias")),
+            *_bias(task.get("yes_bias"), task["metrics"]),
             *_abstention(task.get("abstention")),
         ]
         if parts:
@@ -156,9 +156,18 @@ def _confidence(found: Mapping[str, Any] | None) -> Iterator[dict[str, Any]]:
         }
 
 
-def _bias(found: Mapping[str, Any] | None) -> Iterator[dict[str, Any]]:
+def _bias(
+    found: Mapping[str, Any] | None, metrics: Mapping[str, Mapping[str, Any]]
+) -> Iterator[dict[str, Any]]:
     if not found:
         return
+    note = f"Over {found['n']} yes/no questions; a reply that says neither counts as not yes."
+    official = metrics.get("yes_ratio", {}).get("value")
+    if official is not None and official != found["yes_ratio"]["value"]:
+        note += (
+            f" Among the scores, “{label('yes_ratio')}” is {number(official)}: the script takes for yes"
+            " whatever it does not read as no."
+        )
     named = {
         "yes_ratio": "says yes",
         "true_yes_ratio": "is yes",
@@ -177,7 +186,7 @@ def _bias(found: Mapping[str, Any] | None) -> Iterator[dict[str, Any]]:
         figures += [(words, *_figure(found["logit_gap"][key])) for key, words in gaps.items()]
     yield {
         "title": "Yes-bias",
-        "note": f"Over {found['n']} yes/no questions.",
+        "note": note,
         "charts": [],
         "figures": figures,
     }

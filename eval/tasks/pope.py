@@ -8,7 +8,7 @@ from pathlib import Path
 
 from eval.answer_files import add_answer
 from eval.metrics.intervals import Array, Totals, ratio
-from eval.metrics.yes_no import parse_pope, says_neither
+from eval.metrics.yes_no import parse_pope, read_yes_no
 from eval.row_files import read_rows_of_any
 from eval.tasks.base import Counts, Item, Task, TaskConfig
 from eval.tasks.official_files import answers_path, check_unique, fields, read_rows, write_rows
@@ -25,7 +25,9 @@ class Pope(Task):
     """One split of POPE: JSON Lines of {question_id, image, text, label}.
 
     A reply is read as POPE's script reads it; ``unparsed`` is the share of replies with neither yes nor a
-    negation, which that script counts as yes.
+    negation, which that script counts as yes. Figures ending in ``_fixed`` read the first of these words in
+    the reply, whatever its case and marks, and take a reply without one for wrong; ``yes_ratio_fixed`` is the
+    share of replies that say yes, as in the yes-bias.
 
     Source: AoiDragon/POPE, evaluate.py.
     """
@@ -79,17 +81,21 @@ class Pope(Task):
 
     def score(self, prediction: str, item: Item) -> Counts:
         said, true = parse_pope(prediction) == "yes", item.truth != "no"
+        read = read_yes_no(prediction)
         return {
             "tp": float(said and true),
             "fp": float(said and not true),
             "tn": float(not said and not true),
             "fn": float(not said and true),
-            "neither": float(says_neither(prediction)),
+            "neither": float(read is None),
+            "tp_fixed": float(read == "yes" and true),
+            "tn_fixed": float(read == "no" and not true),
+            "yes_fixed": float(read == "yes"),
         }
 
     def unanswered(self, item: Item) -> Counts:
         """The wrong answer; an empty one would be read as yes."""
-        return self.score("no" if item.truth == "yes" else "yes", item) | {"neither": 1.0}
+        return self.score("no" if item.truth == "yes" else "yes", item) | {"neither": 1.0, "yes_fixed": 0.0}
 
     def read_answers(self, path: Path, items: Sequence[Item]) -> dict[str, str]:
         """By id where the rows have one; the script's own form, {question, answer}, goes by line, and then
@@ -117,15 +123,15 @@ class Pope(Task):
 
     def aggregate(self, totals: Totals) -> dict[str, Array]:
         tp, fp, tn, fn = (totals[name] for name in ("tp", "fp", "tn", "fn"))
+        right_yes, right_no = totals["tp_fixed"], totals["tn_fixed"]
         items = tp + fp + tn + fn
-        precision, recall = ratio(tp, tp + fp), ratio(tp, tp + fn)
+        fixed = _scores(right_yes, fp + tn - right_no, right_no, tp + fn - right_yes)
         return {
-            "accuracy": ratio(tp + tn, items),
-            "precision": precision,
-            "recall": recall,
-            "f1": ratio(2 * precision * recall, precision + recall),
+            **_scores(tp, fp, tn, fn),
             "yes_ratio": ratio(tp + fp, items),
             "unparsed": ratio(totals["neither"], items),
+            **{f"{name}_fixed": value for name, value in fixed.items()},
+            "yes_ratio_fixed": ratio(totals["yes_fixed"], items),
         }
 
     def right(self, counts: Counts) -> bool:
@@ -140,3 +146,13 @@ class Pope(Task):
         path = answers_path(folder, self.name, ".jsonl", complete=len(given) == len(items))
         write_rows(path, ({"question": item.question, "answer": predictions[item.id]} for item in given))
         return path
+
+
+def _scores(tp: Array, fp: Array, tn: Array, fn: Array) -> dict[str, Array]:
+    precision, recall = ratio(tp, tp + fp), ratio(tp, tp + fn)
+    return {
+        "accuracy": ratio(tp + tn, tp + fp + tn + fn),
+        "precision": precision,
+        "recall": recall,
+        "f1": ratio(2 * precision * recall, precision + recall),
+    }

@@ -34,7 +34,9 @@ def yes_no(rights, images=None):
     for number, right in enumerate(rights):
         true = number % 2 == 0
         name = ("tp" if right else "fn") if true else ("tn" if right else "fp")
+        said = (name in ("tp", "fp"), name == "tp", name == "tn")
         counts = dict.fromkeys(("tp", "fp", "tn", "fn", "neither"), 0.0) | {name: 1.0}
+        counts |= dict(zip(("yes_fixed", "tp_fixed", "tn_fixed"), map(float, said), strict=True))
         rows.append(
             Given(str(number), counts, images[number] if images else f"{number}.png", right=bool(right))
         )

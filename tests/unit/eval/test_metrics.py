@@ -111,9 +111,16 @@ def test_pope_scores_refuse_to_pair_lists_of_different_length():
 
 def test_a_reply_that_says_neither_is_told_apart_from_yes():
     assert yes_no.parse_pope("a red circle") == "yes"
-    assert yes_no.says_neither("a red circle")
-    assert not yes_no.says_neither("NO!")
-    assert not yes_no.says_neither("Yes, it is.")
+    read = {
+        "a red circle": None,
+        "": None,
+        "NO!": "no",
+        "1. No": "no",
+        "Yes, it is.": "yes",
+        "Yes, no doubt": "yes",  # which POPE takes for no
+        "It is not there": "no",
+    }
+    assert {text: yes_no.read_yes_no(text) for text in read} == read
 
 
 def test_chair_modes_differ_where_the_singulariser_errs():

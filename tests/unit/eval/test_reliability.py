@@ -20,8 +20,10 @@ from eval.reliability.abstention import unanswerable
 from eval.reliability.confidence import softmax
 from eval.reliability.reading import read_option, said_yes, told, true_letter, true_yes
 from eval.reliability.results import reliability
+from eval.report.numbers import label
+from eval.report.robustness import reliability_view
 from eval.runner import evaluate
-from eval.scoring import Sampling, Scored
+from eval.scoring import Sampling, Scored, score_table
 from eval.tasks import Item, TaskConfig, build_tasks
 from eval.tasks.choices import Choice
 
@@ -132,6 +134,22 @@ def test_yes_bias_by_hand(world):
     assert found["yes_where_no"]["value"] == pytest.approx(11 / 12) and found["yes_where_no"]["n"] == 12
     assert found["no_where_yes"]["value"] == pytest.approx(2 / 12)
     assert found["neither"]["value"] == pytest.approx(1 / 24)
+
+
+def test_the_share_of_yes_is_one_figure_in_scores_and_bias_and_the_scripts_own_is_named(world, tmp_path):
+    task, items = pope(world)
+    said = {i.id: Answer({"yes": "Yes", "no": "hm"}[i.truth], "stop") for i in items}
+    scored = [Scored(item, task.score(said[item.id].text, item)) for item in items]
+    metrics = score_table(task, scored, SAMPLING)
+    bias = figures(task, items, said)["yes_bias"]
+    assert bias["yes_ratio"]["value"] == metrics["yes_ratio_fixed"]["value"] == 0.5
+    assert metrics["yes_ratio"]["value"] == 1.0
+    part = {"yes_bias": bias, "metrics": metrics}
+    ((told_of,),) = (one["parts"] for one in reliability_view({"tasks": {"pope": part}}))
+    assert "counts as not yes" in told_of["note"] and "is 1.000: the script takes for yes" in told_of["note"]
+    assert label("yes_ratio") in told_of["note"]
+    part["metrics"] = metrics | {"yes_ratio": bias["yes_ratio"]}
+    assert "script" not in reliability_view({"tasks": {"pope": part}})[0]["parts"][0]["note"]
 
 
 def test_the_logit_gap_tells_leaning_from_knowing(world):

@@ -51,6 +51,27 @@ def test_pope_scores_as_its_script(world):
     assert metrics(task, [("a red thing", item) for item in items])["unparsed"] == 1.0
 
 
+def test_pope_beside_its_script_counts_replies_that_cannot_be_read_as_wrong(world):
+    task, items = build(world.configs["pope"])
+    yes, no = ([item for item in items if item.truth == truth] for truth in ("yes", "no"))
+    said = [("Yes", item) for item in yes] + [("No", item) for item in no]
+    plain = metrics(task, said)
+    assert all(plain[f"{name}_fixed"] == plain[name] == 1.0 for name in ("accuracy", "f1"))
+    # One of each truth says nothing, one "NO!" where it is no: the script takes all three for yes.
+    said[0], said[12], said[13] = ("red", yes[0]), ("red", no[0]), ("NO!", no[1])
+    found = metrics(task, said)
+    assert (found["accuracy"], found["accuracy_fixed"]) == (22 / 24, 22 / 24)
+    assert (found["precision"], found["precision_fixed"]) == (12 / 14, 11 / 12)
+    assert (found["recall"], found["recall_fixed"]) == (1.0, 11 / 12)
+    assert found["f1_fixed"] == pytest.approx(11 / 12)
+    assert (found["yes_ratio"], found["yes_ratio_fixed"]) == (14 / 24, 11 / 24)
+    assert found["unparsed"] == 2 / 24
+    # A model that says nothing where it is no gains nothing by it, and a missing answer is no yes.
+    silent = metrics(task, [("yes", item) for item in yes] + [("hm", item) for item in no])
+    assert (silent["f1_fixed"], silent["yes_ratio_fixed"]) == (pytest.approx(2 / 3), 0.5)
+    assert task.unanswered(no[0])["yes_fixed"] == task.unanswered(yes[0])["tp_fixed"] == 0.0
+
+
 def test_pope_answers_come_in_the_order_of_the_labels(world, tmp_path):
     task, items = build(world.configs["pope"])
     said = {item.id: f"answer {item.id}" for item in reversed(items)}
