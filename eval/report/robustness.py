@@ -88,6 +88,15 @@ def summary_lines(summary: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str
         yield f"follows {condition}, beyond its clean answers", one["hijacked"]
 
 
+def summary_notes(summary: Mapping[str, Any]) -> list[str]:
+    """What a reader of a check's summary has to know: where the metric is undefined, and why."""
+    metric = label(summary.get("metric", ""))
+    notes = [f"{metric} of {one} is undefined: {why}" for one, why in summary.get("undefined", {}).items()]
+    if notes and summary.get("phrasings"):
+        notes.append(f"mean, worst and best are over the other {len(summary['phrasings'])}")
+    return notes
+
+
 def _check(name: str, found: Mapping[str, Any], metric: str) -> dict[str, Any]:
     if "lacking" in found:
         return {"name": name, "title": found["title"], "lacking": found["lacking"]}
@@ -98,6 +107,7 @@ def _check(name: str, found: Mapping[str, Any], metric: str) -> dict[str, Any]:
         "lacking": None,
         "curve": _corruption(name, summary),
         "figures": [(words, *_figure(one)) for words, one in summary_lines(summary)],
+        "notes": summary_notes(summary),
         "rows": [
             {
                 "condition": condition,

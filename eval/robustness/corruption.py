@@ -11,6 +11,7 @@ import numpy as np
 from eval.metrics.intervals import Array, ratio
 from eval.robustness.base import Case, Kind, Study, Variant, altered
 from eval.robustness.paired import common, estimates
+from eval.robustness.undefined import undefined
 from mmtune.errors import UserError
 
 
@@ -51,7 +52,8 @@ class Corruption(Kind):
 
         ``mean_drop`` is the mean over severities of what the primary metric loses, positive for worse;
         ``relative_drop`` the same as a share of the clean value; ``area`` the mean height of the curve from
-        severity 0 to the last, by trapezoids.
+        severity 0 to the last, by trapezoids. Where the metric is undefined at a severity they are undefined
+        too, and ``undefined`` says why.
 
         Source: the mean over severities is that of Hendrycks and Dietterich, Benchmarking Neural Network
         Robustness to Common Corruptions and Perturbations.
@@ -87,6 +89,7 @@ class Corruption(Kind):
             "metric": metric,
             "curve": [{"severity": height, **found.pop(f"at {height}")} for height in heights],
             "strengths": {str(n): strength for n, strength in enumerate(self.strengths, start=1)},
+            "undefined": undefined(study.task, tables, ids),
             **found,
         }
 

@@ -14,6 +14,7 @@ from eval.reliability.reading import told
 from eval.robustness.base import Case, Kind, Study, Variant
 from eval.robustness.paired import Metrics, common, estimates, shares
 from eval.robustness.phrasings import Phrasings, read_phrasings
+from eval.robustness.undefined import undefined
 from eval.scoring import cluster
 
 
@@ -60,6 +61,9 @@ class Paraphrase(Kind):
         """Over the phrasings that all items have, the protocol's own included, and the items answered in all
         of them: mean, worst and best, ``spread`` (best less worst) and ``deviation`` (standard deviation) of
         the primary metric; ``changed``: the share of items whose answer is not the same in all of them.
+
+        A phrasing under which the metric is undefined, as F1 where no answer says yes, stands in
+        ``undefined`` with the reason, and the figures of the metric are over the others.
         """
         everybody = [c for c, o in study.altered.items() if len(o.notes) == len(study.clean.notes)]
         if not everybody:
@@ -68,8 +72,11 @@ class Paraphrase(Kind):
         ids, metric = common(tables.values()), study.task.primary
         worst, best = (np.max, np.min) if metric in study.task.lower_is_better else (np.min, np.max)
 
+        lost = undefined(study.task, tables, ids)
+        having = {name: table for name, table in tables.items() if name not in lost}
+
         def spread(metrics: Metrics) -> Mapping[str, Array]:
-            each = np.stack([metrics[table][metric] for table in tables])
+            each = np.stack([metrics[table][metric] for table in having])
             return {
                 "mean": each.mean(axis=0),
                 "worst": worst(each, axis=0),
@@ -78,8 +85,9 @@ class Paraphrase(Kind):
                 "deviation": each.std(axis=0),
             }
 
-        found: dict[str, Any] = {"metric": metric, "phrasings": list(tables), "items": len(ids)}
-        found |= estimates(study.task, tables, ids, spread, study.sampling)
+        found: dict[str, Any] = {"metric": metric, "phrasings": list(having), "items": len(ids)}
+        found["undefined"] = lost
+        found |= estimates(study.task, having, ids, spread, study.sampling)
         if ids:
             said = [
                 {told(study.task, t.scored[key].item, t.answers[key].text) for t in tables.values()}

@@ -51,7 +51,7 @@ def show_metrics(results: Mapping[str, Any]) -> None:
     for grouping in view_groupings(results):
         _show_grouping(console, grouping)
     for further in robustness_tables(results):
-        console.print(further)
+        console.print(further, soft_wrap=isinstance(further, str))
 
 
 def _show_grouping(console: Console, grouping: GroupingView) -> None:

@@ -26,13 +26,14 @@ _SHOWN = (
 """Figures of summaries that the terminal shows; the report shows all."""
 
 
-def robustness_tables(results: Mapping[str, Any]) -> Iterator[Table]:
-    """A table for each of the parts that the results have.
+def robustness_tables(results: Mapping[str, Any]) -> Iterator[Table | str]:
+    """A table for each of the parts that the results have, and under it a line for each thing that a reader
+    has to know of it.
 
     Args:
         results: as ``eval.runner.evaluate`` gives them.
     """
-    from eval.report.robustness import unscored_note
+    from eval.report.robustness import summary_notes, unscored_note
 
     tasks = results["tasks"]
     names: Sequence[str]
@@ -54,6 +55,9 @@ def robustness_tables(results: Mapping[str, Any]) -> Iterator[Table]:
         yield _table(f"{title}: {metric} under other conditions", names, _conditions(checks, metric))
         if rows := _summaries(checks):
             yield _table(title, ("check", "figure", "value", "interval"), rows)
+        for check, found in checks.items():
+            for told in summary_notes(found.get("summary") or {}):
+                yield f"{name}, {check}: {told}"
 
 
 def _confidence(tasks: Mapping[str, Any]) -> Rows:

@@ -14,16 +14,19 @@ from hypothesis import strategies as st
 
 from eval.asking import Ask, plan_asks
 from eval.backends import Answer
+from eval.report import write_report
 from eval.results import Plan
 from eval.robustness import KINDS, parse_kinds
 from eval.robustness.permute import Permute, can_be_permuted, permuted
 from eval.robustness.phrasings import read_phrasings
 from eval.robustness.planning import plan_conditions
+from eval.robustness.undefined import NO_YES
 from eval.runner import _evaluate, evaluate
 from eval.runner import run as run_files
 from eval.sharing import Peers
 from eval.tasks import Item, TaskConfig, build_tasks
 from eval.tasks.choices import Choice, asked, lettered
+from mmtune.commands.metrics_table import show_metrics
 from mmtune.errors import UserError
 from tests.unit.eval.conftest import NAMES, World
 
@@ -288,6 +291,33 @@ def test_a_model_that_hangs_on_the_wording_shows_it(world, tmp_path):
     assert one["difference"]["accuracy"]["value"] == -0.5
     # Each image loses the same, so that drawing images anew tells nothing of how sure that is.
     assert (one["difference"]["accuracy"]["low"], one["difference"]["accuracy"]["n"]) == (None, 24)
+
+
+def test_a_phrasing_without_a_score_is_named_and_the_others_are_told(world, tmp_path, capsys):
+    """No to one phrasing of POPE, whose F1 is then undefined; always yes to the others."""
+    config = replace(world.configs["pope"], prompt="short")
+    (asked,) = (task.prompt(task.load()[0]) for task in build_tasks([config]).values())
+    first = read_phrasings(None).framed(asked, 0).splitlines()[-1]
+    assert first not in asked.splitlines()
+
+    def say(ask: Ask) -> str:
+        return "no" if ask.text.splitlines()[-1] == first or ask.alteration else "yes"
+
+    results, _ = run(say, [config], "paraphrase,blur:1", tmp_path)
+    checks = results["robustness"]["pope_random"]
+    summary = checks["paraphrase"]["summary"]
+    assert summary["undefined"] == {"paraphrase:frame-1": NO_YES}
+    assert "paraphrase:frame-1" not in summary["phrasings"] and len(summary["phrasings"]) == 8
+    for figure in ("mean", "worst", "best"):
+        assert summary[figure]["value"] == pytest.approx(2 / 3)  # of always yes
+    assert summary["spread"]["value"] == 0.0 and summary["changed"]["value"] == 1.0
+    assert checks["blur"]["summary"]["undefined"] == {"blur:1": NO_YES}
+    assert checks["blur"]["summary"]["mean_drop"]["value"] is None
+    show_metrics(results)
+    shown = capsys.readouterr().out
+    assert f"paraphrase: F1 of paraphrase:frame-1 is undefined: {NO_YES}\n" in shown
+    assert "over the other 8" in shown and "blur: F1 of blur:1 is undefined" in shown
+    assert f"F1 of blur:1 is undefined: {NO_YES}." in write_report(tmp_path, results=results).read_text()
 
 
 def test_a_difference_is_paired_and_draws_whole_images(world, tmp_path):
@@ -576,8 +606,6 @@ def test_all_images_of_a_question_are_altered_and_none_keeps_its_place(world):
 
 
 def test_table_and_report_tell_of_all_checks(world, seeing, tmp_path, capsys):
-    from eval.report import write_report
-    from mmtune.commands.metrics_table import show_metrics
     from tests.unit.eval.test_report import read
 
     robust = ["paraphrase", "permute", "inject:command-top+answer-bottom", "blur", "no-image"]
