@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from eval.metrics.intervals import Array, Estimate, Totals, bootstrap
+from eval.metrics.intervals import NOT_DRAWN, UNDEFINED, Array, Estimate, Totals, bootstrap
 from eval.tasks import Item, Task
 from eval.tasks.base import Counts
 from eval.tasks.official_files import STRUCTURE_ERRORS
@@ -133,7 +133,11 @@ def whole_table(
         found = task.whole(answers, items)
     except STRUCTURE_ERRORS as error:
         raise _not_as_published(task, "an item", error) from error
-    return {name: asdict(Estimate(value, None, None, len(items), clusters)) for name, value in found.items()}
+    behind = (len(items), clusters)
+    return {
+        name: asdict(Estimate(value, None, None, *behind, why=UNDEFINED if value is None else NOT_DRAWN))
+        for name, value in found.items()
+    }
 
 
 def cluster(item: Item) -> str:

@@ -10,6 +10,7 @@ from eval.compare.groups import Group
 from eval.compare.matching import Matched, asked_otherwise, judged_apart, match_task
 from eval.compare.metrics import TaskCounts, compare_metrics
 from eval.compare.stored import Answer
+from eval.metrics.intervals import NOT_DRAWN
 from eval.metrics.power import POWER
 from eval.metrics.significance import benjamini_hochberg, holm
 from eval.tasks import TASKS, Task, TaskConfig
@@ -170,7 +171,7 @@ def _not_from_sums(
             continue
         left = iter(values)
         means = [sum(next(left) for _ in range(count)) / count for count in seeds]
-        empty = {"low": None, "high": None, "n": len(matched.ids)}
+        empty = {"low": None, "high": None, "n": len(matched.ids), "why": NOT_DRAWN}
         entries[name] = {
             "values": [{"value": mean, **empty} for mean in means],
             "against_first": [

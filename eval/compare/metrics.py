@@ -203,6 +203,7 @@ def _two_runs(change: Estimate, swapped: Swapped, flips: Flips | None, level: fl
         "se": change.se,
         "n": change.n,
         "clusters": change.clusters,
+        "why": change.why,
         "p": swapped.p,
         "test": None if swapped.p is None else SWAP_EXACT if swapped.exact else SWAP,
         "detectable": None,
@@ -218,7 +219,7 @@ def _two_runs(change: Estimate, swapped: Swapped, flips: Flips | None, level: fl
         if flips.only_first == flips.only_this == 0:
             # The draws all agree; how often the models can differ is bounded by never having been seen to.
             bound = exact_binomial(0, flips.images, level)[1]
-            found["low"], found["high"] = -bound, bound
+            found["low"], found["high"], found["why"] = -bound, bound, None
     return found
 
 
@@ -253,6 +254,7 @@ def _seeds(seeds: Sequence[Sequence[float]], change: Estimate, level: float) -> 
         "high": None,
         "n": change.n,
         "clusters": change.clusters,
+        "why": change.why,
         "p": None,
         "test": None,
         "detectable": None,

@@ -16,8 +16,16 @@ Totals = Mapping[str, Array]
 """Sums of per-item counts, each of shape (resamples,); a metric is a function of such sums."""
 
 _CHUNK = 1 << 18  # weights held at once: 2 MiB, so that they stay in the processor's cache
+_SAME = 1e-12
 _MULTINOMIAL_COST = 8
 """Drawing how often one kind is drawn costs as much as drawing this many clusters."""
+
+UNDEFINED = "undefined: there is nothing to take it of"
+NO_DRAW = "it is undefined in every draw of images"
+ONE_CLUSTER = "all of it rests on one image, and intervals draw images"
+ALL_ALIKE = "every draw of images gives the same value"
+NOT_DRAWN = "it is no function of sums over items, which are what is drawn"
+"""Why there is no interval; ``UNDEFINED``: nor a value."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +45,8 @@ class Estimate:
     detectable: float | None = None
     """Smaller differences to another model on as many items are mostly not seen; see
     ``eval.metrics.power.detectable_alone``."""
+    why: str | None = None
+    """Why there is no value, or no interval; None where both are there."""
 
 
 def bootstrap(
@@ -65,7 +75,7 @@ def bootstrap(
     Returns:
         metric → its estimate. Where every draw gives the same 0 or 1 the bootstrap says nothing about the
         uncertainty; the interval of a share is then the exact binomial one for that many clusters, and
-        anything else has none.
+        anything else has none and says why.
 
     Raises:
         ValueError: if there are no items or the counts differ in length.
@@ -188,14 +198,16 @@ def _times_drawn(random: np.random.Generator, draws: int, number: int) -> Array:
 
 def _estimate(value: float, spread: Array, n: int, clusters: int, level: float, share: bool) -> Estimate:
     if math.isnan(value):
-        return Estimate(None, None, None, n, clusters)
+        return Estimate(None, None, None, n, clusters, why=UNDEFINED)
     defined = spread[~np.isnan(spread)]
     if len(defined) == 0:
-        return Estimate(value, None, None, n, clusters)
-    if np.all(defined == value):  # also of a metric that cannot reach the ends: the draws say nothing
-        if not share or not clusters or value not in (0.0, 1.0):
-            return Estimate(value, None, None, n, clusters)
-        low, high = exact_binomial(value * clusters, clusters, level)
+        return Estimate(value, None, None, n, clusters, why=NO_DRAW)
+    # Draws that differ by the last bits of a sum alone are the same, too.
+    if np.allclose(defined, value, rtol=_SAME, atol=_SAME):
+        end = round(value, 12)
+        if not share or not clusters or end not in (0.0, 1.0):
+            return Estimate(value, None, None, n, clusters, why=ONE_CLUSTER if clusters == 1 else ALL_ALIKE)
+        low, high = exact_binomial(end * clusters, clusters, level)
         return Estimate(value, low, high, n, clusters)
     low, high = (float(q) for q in np.quantile(defined, [(1 - level) / 2, (1 + level) / 2]))
     se = float(defined.std())

@@ -106,7 +106,9 @@ def _row(
     metric: str, one: Mapping[str, Any], model: int, said: str, arrow: str, found: Mapping[str, Any]
 ) -> dict[str, Any]:
     change = one["against_first"][model]
-    interval = "–" if change["low"] is None else f"{change['low']:+.3f} – {change['high']:+.3f}"
+    interval = f"none: {change['why']}" if change.get("why") and change["difference"] is not None else "–"
+    if change["low"] is not None:
+        interval = f"{change['low']:+.3f} – {change['high']:+.3f}"
     words = {"better": "better", "worse": "worse", "unclear": "not told apart", "": ""}
     return {
         "name": label(metric),

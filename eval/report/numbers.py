@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 Metric = Mapping[str, Any]
@@ -57,10 +57,30 @@ def number(value: float | None) -> str:
 
 
 def interval(metric: Metric | None) -> str:
-    """``0.912 – 0.954``."""
+    """``0.912 – 0.954``; of a value without an interval, why it has none."""
     if not metric or metric["low"] is None:
-        return "–"
+        why = metric.get("why") if metric and metric["value"] is not None else None
+        return f"none: {why}" if why else "–"
     return f"{number(metric['low'])} – {number(metric['high'])}"
+
+
+def without_interval(metrics: Mapping[str, Metric | None]) -> list[str]:
+    """A sentence for each reason why values have no interval, with the names of those that it concerns.
+
+    Args:
+        metrics: by name; those that are undefined, or have an interval, are passed over.
+    """
+    names: dict[str, list[str]] = {}
+    for name, metric in metrics.items():
+        if metric and metric["value"] is not None and metric["low"] is None and metric.get("why"):
+            names.setdefault(metric["why"], []).append(name)
+    return [f"no interval of {listed(found)}: {why}" for why, found in names.items()]
+
+
+def listed(names: Sequence[str], most: int = 4) -> str:
+    """Names with commas between them; of many, the first and how many more there are."""
+    shown = ", ".join(names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
 
 
 def against_blind(metric: Metric, blind: Metric | None, lower_is_better: bool) -> str:

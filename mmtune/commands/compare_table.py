@@ -18,6 +18,7 @@ def show_comparison(comparison: Mapping[str, Any]) -> None:
     from rich.table import Table
 
     from eval.compare.metrics import TESTS
+    from eval.report.numbers import without_interval
 
     # As wide as the numbers need: a cut number is no number.
     console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True, width=_WIDTH)
@@ -25,6 +26,7 @@ def show_comparison(comparison: Mapping[str, Any]) -> None:
     tests: dict[str, None] = {}
     for model, name in enumerate(names[1:], start=1):
         table = Table(title=f"{name} against {names[0]}")
+        changes: dict[str, Any] = {}
         table.add_column("benchmark")
         table.add_column("metric")
         for heading in (names[0], name, "difference", "95 % interval", "p", "p Holm", "p BH", "detectable"):
@@ -36,6 +38,7 @@ def show_comparison(comparison: Mapping[str, Any]) -> None:
             for metric in order:
                 one = found["metrics"][metric]
                 change = one["against_first"][model]
+                changes[f"{task} {metric}"] = {**change, "value": change["difference"]}
                 if change["test"]:
                     tests[change["test"]] = None
                 part = "" if found["n"] == found["of"] else f" of {found['of']}"
@@ -51,6 +54,8 @@ def show_comparison(comparison: Mapping[str, Any]) -> None:
                     style=None if metric == found["primary"] else "dim",
                 )
         console.print(table)
+        for line in without_interval(changes):
+            console.print(line)
     for test in tests:
         console.print(f"{test}: {TESTS[test]}")
     console.print(

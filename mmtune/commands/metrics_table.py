@@ -21,6 +21,9 @@ def show_metrics(results: Mapping[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from eval.report.numbers import without_interval
+
+    shown: dict[str, Any] = {}
     table = Table(title="metric, 95 % interval, and the same with shuffled images")
     for name in ("benchmark", "metric"):
         table.add_column(name)
@@ -31,6 +34,7 @@ def show_metrics(results: Mapping[str, Any]) -> None:
         ways = [way for way in task.get("answered_by", {}) if way != "generate"]
         name += f" (by {', '.join(ways)})" if ways else ""
         metric += " (to be judged)" if task.get("needs_judge") else ""
+        shown[name] = task["metrics"].get(metric)
         table.add_row(name, metric, *_cells(task["metrics"], task["blind"], metric))
         mended = f"{metric}_fixed"  # stands there only where the official script's quirks count
         if mended in task["metrics"] and _value(task, mended) != _value(task, metric):
@@ -39,9 +43,12 @@ def show_metrics(results: Mapping[str, Any]) -> None:
             for kind, part in kinds.items():
                 cells = _cells(part["metrics"], part["blind"], metric)
                 table.add_row(f"  {breakdown}: {kind}", metric, *cells, style="dim")
+                shown[f"{name}, {breakdown} {kind}"] = part["metrics"].get(metric)
     # Names of tasks and kinds are others' words: what looks like markup in them is none.
     console = Console(highlight=False, markup=False, emoji=False)
     console.print(table)
+    for line in without_interval(shown):
+        console.print(line, soft_wrap=True)
     for name, task in results["tasks"].items():
         if task["n"] < task["of"]:
             console.print(f"{name} is scored over {task['n']} of {task['of']} items", soft_wrap=True)

@@ -33,6 +33,7 @@ def robustness_tables(results: Mapping[str, Any]) -> Iterator[Table | str]:
     Args:
         results: as ``eval.runner.evaluate`` gives them.
     """
+    from eval.report.numbers import without_interval
     from eval.report.robustness import summary_notes, unscored_note
 
     tasks = results["tasks"]
@@ -53,6 +54,12 @@ def robustness_tables(results: Mapping[str, Any]) -> Iterator[Table | str]:
         note = unscored_note(tasks[name])
         title = f"robustness of {name}{gap}" + (f" ({note})" if note else "")
         yield _table(f"{title}: {metric} under other conditions", names, _conditions(checks, metric))
+        changes = {
+            f"the change by {condition}": one["difference"].get(metric)
+            for found in checks.values()
+            for condition, one in found.get("conditions", {}).items()
+        }
+        yield from without_interval(changes)
         if rows := _summaries(checks):
             yield _table(title, ("check", "figure", "value", "interval"), rows)
         for check, found in checks.items():

@@ -74,10 +74,13 @@ def show_score(result: Mapping[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from eval.report.numbers import without_interval
+
     console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
     console.print(f"{result['title']}\n{_coverage(result)}")
     table = Table(title=f"{result['settings']['level']:.0%} intervals")
     table.add_column("metric")
+    shown: dict[str, Any] = dict(result["metrics"])
     for name in ("value", "interval", "n"):
         table.add_column(name, justify="right")
     for metric, found in result["metrics"].items():
@@ -89,7 +92,10 @@ def show_score(result: Mapping[str, Any]) -> None:
             if result["primary"] in part["metrics"]:
                 cells = _cells(part["metrics"][result["primary"]])
                 table.add_row(f"{breakdown}: {kind}", *cells, style="dim")
+                shown[f"{breakdown}: {kind}"] = part["metrics"][result["primary"]]
     console.print(table)
+    for line in without_interval(shown):
+        console.print(line)
 
 
 def _coverage(result: Mapping[str, Any]) -> str:

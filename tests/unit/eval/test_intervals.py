@@ -7,7 +7,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eval.metrics.intervals import bootstrap, bootstrap_mean, exact_binomial, ratio, wilson
+from eval.metrics.intervals import (
+    ALL_ALIKE,
+    NO_DRAW,
+    ONE_CLUSTER,
+    UNDEFINED,
+    bootstrap,
+    bootstrap_mean,
+    exact_binomial,
+    ratio,
+    wilson,
+)
+from eval.report.numbers import interval, listed, without_interval
 
 
 def test_exact_and_wilson_intervals_have_their_textbook_values():
@@ -70,6 +81,34 @@ def test_a_perfect_score_is_not_certain():
     found = bootstrap_mean([1.0] * 30, clusters=[i // 3 for i in range(30)])
     assert (found.value, found.high) == (1.0, 1.0)
     assert found.low == pytest.approx(exact_binomial(10, 10)[0])
+
+
+def test_where_there_is_no_interval_it_is_said_why():
+    halves = bootstrap_mean([1.0, 0.0] * 6, clusters=[i // 2 for i in range(12)])
+    assert (halves.value, halves.low, halves.why) == (0.5, None, ALL_ALIKE)
+    alone = bootstrap_mean([1.0, 0.0, 1.0], clusters=[0, 0, 0])
+    assert (alone.low, alone.why) == (None, ONE_CLUSTER)
+    # Equal but for the last bits of the sums is equal: an interval of no width would be sure of itself.
+    thirds = bootstrap_mean([0.1, 0.2, 0.7] * 40, clusters=[i // 3 for i in range(120)])
+    assert (thirds.low, thirds.why) == (None, ALL_ALIKE)
+    counts = {"got": [1.0] * 9, "of": [1.0] * 9}
+    points = bootstrap(counts, lambda t: {"points": 2000 * t["got"] / t["of"]}, not_shares={"points"})
+    assert (points["points"].value, points["points"].why) == (2000.0, ALL_ALIKE)
+    nothing = bootstrap(counts, lambda t: {"f1": ratio(t["got"], 0 * t["of"])})["f1"]
+    assert (nothing.value, nothing.why) == (None, UNDEFINED)
+    once = bootstrap(counts, lambda t: {"f1": t["got"] * (1.0 if len(t["got"]) == 1 else np.nan)})["f1"]
+    assert once.why == NO_DRAW
+    assert bootstrap_mean([1.0] * 9).why is None and bootstrap_mean([0.0, 1.0]).why is None
+
+
+def test_reasons_are_told_once_for_all_that_they_concern():
+    lacking = {"value": 0.5, "low": None, "high": None, "why": ALL_ALIKE}
+    there = {"value": 0.5, "low": 0.4, "high": 0.6, "why": None}
+    undefined = {"value": None, "low": None, "high": None, "why": UNDEFINED}
+    found = without_interval({"a": lacking, "b": there, "c": undefined, "d": lacking, "e": None})
+    assert found == [f"no interval of a, d: {ALL_ALIKE}"]
+    assert interval(lacking) == f"none: {ALL_ALIKE}" and interval(undefined) == "–"
+    assert listed(list("abcdef")) == "a, b, c, d and 2 more" and listed(list("abcd")) == "a, b, c, d"
 
 
 def test_ratios_of_sums_are_resampled_as_ratios():
