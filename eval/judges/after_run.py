@@ -12,13 +12,14 @@ from eval.judges.agreement import VERDICTS
 from eval.judges.answers import described_files, own_rows
 from eval.judges.judging import Judging
 from eval.judges.marking import Case
-from eval.judges.run import judge
+from eval.judges.run import RESULT, judge
 from eval.reliability.confidence import confidence
 from eval.scoring import Sampling, Scored
 from eval.tasks import Task, TaskConfig, build_tasks
 from eval.tasks.official_files import read_rows, write_json, write_rows
 
 FOLDER = "judged"
+_LISTED = 20
 _TAKEN = (
     "n",
     "of",
@@ -67,6 +68,8 @@ def judge_run(
             continue
         seen = _marked(task, path, rows, how, out / FOLDER / name, blind=False)
         judged[name] |= {part: seen[part] for part in _TAKEN if part in seen}
+        judged[name]["without_verdict"] = dict(list(seen["without_verdict"].items())[:_LISTED])
+        judged[name]["judged_file"] = str(out / FOLDER / name / RESULT)  # which has all of them
         judged[name] |= {"needs_judge": False, "by": seen["by"], "judged_by": _by(seen)}
         judged[name]["confidence"] = _confidence(task, rows, how.sampling)
         unseen: Mapping[str, Any] = {"metrics": None, "by": {}}

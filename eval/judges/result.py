@@ -84,7 +84,7 @@ def result_of(
         "missing": missing[:_LISTED],
         "missing_counted_as_wrong": sum(item in scored for item in missing),
         "extra": case.extra,
-        "without_verdict": dict(list(lost.items())[:_LISTED]),
+        "without_verdict": lost,
         "items_without_verdict": len(lost),
         "replies": len(answered),
         "unparsed": sum(not marking.readable(one.reply or "") for one in answered),

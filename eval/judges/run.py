@@ -44,9 +44,9 @@ def judge(case: Case, how: Judging, out: Path, described: Mapping[str, Any] | No
 
     Returns:
         ``{"task", "mode", "n" (items behind the score), "of", "answered", "complete", "missing",
-        "without_verdict" (item → reason), "unparsed" (replies), "metrics": {metric: {value, low, high, n,
-        clusters}}, "by", "runs", "orders", "judge": {"models" (as the server reported, with how often each
-        answered), "prompt", "settings", …}, …}``.
+        "without_verdict" (item → reason, of all), "unparsed" (replies), "metrics": {metric: {value, low,
+        high, n, clusters}}, "by", "runs", "orders", "judge": {"models" (as the server reported, with how
+        often each answered), "prompt", "settings", …}, …}``.
 
     Raises:
         UserError: for files that do not belong together; answers, prompt or settings that are not those of

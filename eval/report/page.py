@@ -277,7 +277,8 @@ def _gaps(results: Mapping[str, Any]) -> list[str]:
             sentence = f"{title(name)} is scored over {task['n']} of {task['of']} items"
             reasons = []
             if task.get("items_without_verdict"):
-                reasons.append(f"{task['items_without_verdict']} have no verdict of the judge")
+                listed = f", listed in {task['judged_file']}" if task.get("judged_file") else ""
+                reasons.append(f"{task['items_without_verdict']} have no verdict of the judge{listed}")
             if task.get("limit"):
                 reasons.append(f"limited to {task['limit']} by the settings")
             if task.get("failed"):

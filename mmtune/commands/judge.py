@@ -161,8 +161,9 @@ def _show(result: Mapping[str, Any], args: argparse.Namespace) -> None:
         return
     from mmtune.commands.judged_table import show_judged
 
-    show_judged(result)
-    sys.stdout.write(f"{args.out / 'judged.json'}\n")
+    path = args.out / "judged.json"
+    show_judged({**result, "judged_file": str(path)})
+    sys.stdout.write(f"{path}\n")
 
 
 def _tell_price(found: Mapping[str, Any], as_json: bool) -> None:

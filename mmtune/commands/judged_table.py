@@ -33,9 +33,11 @@ def judged_lines(result: Mapping[str, Any]) -> list[str]:
         lines.append(f"{result['unparsed']} of {result['replies']} replies could not be read")
     if result["items_without_verdict"]:
         first, reason = next(iter(result["without_verdict"].items()))
+        number, place = result["items_without_verdict"], result.get("judged_file")
+        words = "1 item has" if number == 1 else f"{number} items have"
+        listed = f" (all are in {place}, under without_verdict)" if place and number > 1 else ""
         lines.append(
-            f"{result['items_without_verdict']} items have no verdict, as {first}: {reason.rstrip('.')};"
-            " the same command asks for them again"
+            f"{words} no verdict, as {first}: {reason.rstrip('.')}{listed}; the same command asks again"
         )
     runs = result.get("runs")
     if runs and runs["n"] > 1 and runs["mean"] is not None:

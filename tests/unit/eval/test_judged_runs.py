@@ -21,6 +21,7 @@ from eval.report.browsing import UNSCORED, samples_of_rows
 from eval.runner import evaluate
 from eval.tasks import TaskConfig, build_tasks
 from mmtune import cli
+from mmtune.commands.judged_table import tell_judged
 from mmtune.decode.requests import Completion
 from tests import judged_files
 from tests.commands import run
@@ -150,7 +151,33 @@ def test_an_answer_without_a_verdict_is_not_among_the_compared(configs, tmp_path
     samples = list(samples_of_rows(rows_of(tmp_path / "some")))
     assert sum(bool(one.replies[0][0].flags & UNSCORED) for one in samples) == 16
     page = write_report(tmp_path / "page", results=stored.results).read_text()
-    assert "mmvet is scored over 8 of 24 items (16 have no verdict of the judge)" in page
+    file = tmp_path / "some" / "judged" / "mmvet" / "judged.json"
+    assert f"mmvet is scored over 8 of 24 items (16 have no verdict of the judge, listed in {file})" in page
+    assert len(json.loads(file.read_text())["without_verdict"]) == 16
+
+
+def test_items_without_a_verdict_are_all_in_the_file_that_is_named(configs, tmp_path, capsys):
+    """More than a message can list: each has a place, and none is counted twice."""
+    (config,) = (one for one in configs if one.task == "mmvet")
+    items = json.loads(Path(config.annotations).read_text())
+    many = {f"v1_{n}": {**items["v1_0"], "question": f"What is {n}?"} for n in range(30)}
+    Path(config.annotations).write_text(json.dumps(many))
+    results = asked([config], tmp_path / "out")
+    judged_of = list(many)[:4]
+
+    def mood(number, body):
+        text = body["messages"][-1]["content"]
+        return "good" if any(f"What is {one[3:]}?" in text for one in judged_of) else 400
+
+    with serve(Server(write=lambda body: "1.0", mood=mood)) as server:
+        found = judge_run(tmp_path / "out", results, [config], Judging(Hiring(server.url, "m")))
+    task = found["tasks"]["mmvet"]
+    assert (task["n"], task["items_without_verdict"], len(task["without_verdict"])) == (4, 26, 20)
+    file = tmp_path / "out" / "judged" / "mmvet" / "judged.json"
+    assert set(json.loads(file.read_text())["without_verdict"]) == set(many) - set(judged_of)
+    tell_judged(found)
+    told = capsys.readouterr().out
+    assert "26 items have no verdict" in told and f"(all are in {file}, under without_verdict)" in told
 
 
 def test_what_awaits_a_judge_or_had_another_is_not_compared_and_it_is_said(configs, tmp_path):
