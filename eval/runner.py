@@ -1,8 +1,8 @@
 """Run benchmarks: ask everything in batches, keep every answer as it comes, score with intervals.
 
 A run's folder holds ``answered.jsonl`` (what the model said, for a later run to go on from),
-``predictions.jsonl`` (a row an answer with its score, written as answers come), ``metrics.json``, and in
-``answers/`` the files that the benchmarks' own servers and scripts take.
+``predictions.jsonl`` (a row an answer with its score, written as answers come), ``run.json`` (how many there
+will be), ``metrics.json``, and in ``answers/`` the files that the benchmarks' own servers and scripts take.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from eval.robustness.planning import plan_conditions, refuse_inapplicable
 from eval.sharing import Peers
 from eval.tasks import Item, Task, TaskConfig, build_tasks
 from eval.tasks.official_files import load_checked
+from eval.unfinished import begin
 
 if TYPE_CHECKING:
     from mmtune.decode.engine import Engine
@@ -151,6 +152,7 @@ def _evaluate(
         # A run that dies must not leave the figures of an earlier one beside its own predictions.
         for name in ("metrics.json", ALTERED, "overlap.jsonl", "report.html"):
             (out / name).unlink(missing_ok=True)
+        begin(out, chosen)
     start = time.monotonic()
     collected = collect(
         backend,

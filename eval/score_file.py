@@ -9,6 +9,7 @@ from eval.answer_files import Matched, match
 from eval.scoring import Sampling, breakdowns, score_answers, score_table, whole_table
 from eval.tasks import Task, TaskConfig, build_task
 from eval.tasks.official_files import load_checked
+from eval.unfinished import GO_ON, refuse_unfinished
 from mmtune.errors import UserError
 
 _LISTED = 20
@@ -50,6 +51,8 @@ def score_file(
         raise UserError(
             "The file holds no truth to score against", config.annotations, "give the split with the answers"
         )
+    if missing == "refuse":
+        refuse_unfinished(predictions, task.name, GO_ON)
     matched = match(
         task.read_answers(predictions, items), (item.id for item in items), predictions, missing, extra
     )

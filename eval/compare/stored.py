@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from eval.tasks.official_files import read_text
+from eval.unfinished import refuse_unfinished
 from mmtune.errors import UserError
 
 _NEEDED = ("benchmark", "title", "primary", "lower_is_better", "n", "of", "metrics", "blind", "by")
@@ -75,6 +76,7 @@ def read_results(run: str | Path) -> dict[str, Any]:
         raise UserError("There is no such run", str(folder), "give the --out folder of an mmtune eval")
     path = folder / "metrics.json" if folder.is_dir() else folder
     if not path.exists():
+        refuse_unfinished(folder)
         raise UserError(
             "The folder has no metrics.json",
             str(folder),

@@ -11,6 +11,7 @@ from eval.judges.marking import Case
 from eval.tasks import Item, Task, TaskConfig, build_task
 from eval.tasks.judged import JudgedTask
 from eval.tasks.official_files import load_checked, read_rows
+from eval.unfinished import GO_ON, refuse_unfinished
 from mmtune.errors import UserError
 
 
@@ -40,6 +41,10 @@ def read_case(
     items = load_checked(task.load, config.annotations or "")
     if not items:
         raise UserError("The benchmark's file has no items", config.annotations, "check the path")
+    if missing == "refuse":
+        for path in (predictions, against):
+            if path is not None:
+                refuse_unfinished(path, task.name, GO_ON)
     if blind:
         own = own_rows(read_rows(predictions), task.name, blind=True)
         unseen = {key: row["prediction"] for key, row in own.items()}

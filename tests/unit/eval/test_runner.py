@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import dataclass, replace
 
 import pytest
@@ -18,6 +19,7 @@ from eval.report import write_report
 from eval.runner import evaluate, run
 from eval.sharing import Peers, work
 from eval.tasks import Item, TaskConfig, build_tasks
+from mmtune import cli
 from mmtune.commands.metrics_table import show_metrics
 from mmtune.decode.options import Ranking
 from mmtune.decode.requests import Completion
@@ -164,6 +166,49 @@ def test_answers_so_far_are_on_disk_when_a_run_dies_and_are_not_asked_again(worl
     # Images of one colour are the same bytes, so that an answer about one is known of all.
     assert len(seeing.asked) + results["timing"]["known"] == asked and results["timing"]["known"] >= 9
     assert (out / "predictions.jsonl").read_text() == (tmp_path / "whole/predictions.jsonl").read_text()
+
+
+def test_answers_of_a_run_that_was_stopped_are_told_apart_from_a_finished_ones(
+    world, seeing, tmp_path, capsys
+):
+    """Nine of 24 items: whoever scores, judges, shows or compares them hears it, unless told that they may
+    be missing."""
+    answers, config, out = seeing.answers, world.configs["pope"], tmp_path / "out"
+
+    def die_later(*args, **kwargs):
+        for number, found in enumerate(answers(*args, **kwargs)):
+            if number == 9:
+                raise KeyboardInterrupt
+            yield found
+
+    seeing.answers = die_later
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(seeing, build_tasks([config]), out, resamples=10, blind=False)
+    given = len(rows(out))
+    assert 9 <= given < 24
+    told = f"This run was stopped, or is still at work, after {given} of 24 answers ({out}); resume it with"
+    file, truth = str(out / "predictions.jsonl"), ["--annotations", config.annotations]
+    score = ["score", "pope", "--predictions", file, *truth]
+    judge = ["judge", "pope", "--mode", "pairwise", "--predictions", file, "--against", file, *truth]
+    judge += ["--judge", "rules", "--out", str(tmp_path / "judged")]
+    other = shutil.copytree(out, tmp_path / "other")
+    for words in (score, judge, ["eval", "--show", str(out)], ["eval", "--compare", str(out), str(other)]):
+        assert cli.main(words) == 2
+        assert told in capsys.readouterr().err, words
+    with (out / "predictions.jsonl").open("a") as half:
+        half.write('{"task": "pope_ran')
+    assert cli.main(score) == 2 and told in capsys.readouterr().err
+    whole = (out / "predictions.jsonl").read_text().rpartition("\n")[0]
+    (out / "predictions.jsonl").write_text(whole + "\n")
+    assert cli.main([*score, "--missing", "skip"]) == 0
+    assert f"scored {given} of 24 items" in capsys.readouterr().out
+    # A copy elsewhere is a file like any other, and so is what the finished run leaves.
+    copy = shutil.copy(file, tmp_path / "copy.jsonl")
+    assert cli.main([*score, "--predictions", str(copy)]) == 2
+    assert "items have no answer" in capsys.readouterr().err
+    seeing.answers = answers
+    evaluate(seeing, build_tasks([replace(config, limit=10)]), out, resamples=10, blind=False)
+    assert cli.main(score) == 2 and "14 of 24 items have no answer" in capsys.readouterr().err
 
 
 def test_what_is_known_depends_on_weights_prompt_image_and_settings(world, seeing, tmp_path):
