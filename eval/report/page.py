@@ -13,6 +13,7 @@ from markupsafe import Markup
 from eval.report.browsing import Browse, pack, samples_of_rows
 from eval.report.charts import strip
 from eval.report.groupings import view_groupings
+from eval.report.judged import UNPARSED, judge_notes
 from eval.report.numbers import (
     NEUTRAL,
     Metric,
@@ -205,6 +206,8 @@ def _task(name: str, task: Mapping[str, Any]) -> dict[str, Any]:
         )
         for metric, value in task["metrics"].items()
     ]
+    if "judge" in task:
+        lines = [replace(one, name=UNPARSED) if one.name == label("unparsed") else one for one in lines]
     lines.sort(key=lambda line: not line.primary)
     told = {key: task.get(key) for key in ("needs_judge", "judged_by")}
     return {
@@ -213,6 +216,7 @@ def _task(name: str, task: Mapping[str, Any]) -> dict[str, Any]:
         "n": task["n"],
         "of": task["of"],
         "lines": lines,
+        "judge_notes": judge_notes(task),
     } | told
 
 

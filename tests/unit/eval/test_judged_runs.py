@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,8 @@ from eval.judges.judging import Judging
 from eval.overlap import TrainingRecords, add_overlap
 from eval.report import write_report
 from eval.report.browsing import UNSCORED, samples_of_rows
+from eval.report.judged import UNPARSED
+from eval.report.numbers import interval, label, number
 from eval.runner import evaluate
 from eval.tasks import TaskConfig, build_tasks
 from mmtune import cli
@@ -61,11 +64,11 @@ def configs(tmp_path: Path) -> list[TaskConfig]:
         case = judged_files.write(task, tmp_path / task)
         config = TaskConfig(task, str(case.annotations), str(tmp_path / task / "images"))
         (loaded,) = build_tasks([config]).values()
-        for number, item in enumerate(loaded.load()):
+        for place, item in enumerate(loaded.load()):
             for image in item.images:
                 path = tmp_path / task / "images" / image
                 path.parent.mkdir(parents=True, exist_ok=True)
-                Image.new("RGB", (8, 8), COLOURS["red" if number % 3 == 0 else "blue"]).save(path, "PNG")
+                Image.new("RGB", (8, 8), COLOURS["red" if place % 3 == 0 else "blue"]).save(path, "PNG")
         found.append(config)
     return found
 
@@ -112,6 +115,48 @@ def test_they_are_shown_again_with_their_judge(two, tmp_path):
     assert "mmvet total" in line and "hallusionbench accuracy" in line
     both = run(["eval", "--compare", *map(str, two), "--line", "latex"], tmp_path)
     assert both.count("\\\\") == 4 and "mmvet total" in both
+
+
+def test_the_report_says_what_judged_json_says(configs, tmp_path):
+    """Every figure of the table, what it is over, who judged and how; a rehearsal is called one."""
+    out, lost = tmp_path / "out", 0
+
+    def mood(number, body):
+        return 400 if number % 5 == 0 else "good"
+
+    def write(body):
+        return "hm" if len(server.bodies) % 7 == 0 else judged_files.said_by_the_judge(body)
+
+    results = asked(configs, out)
+    with serve(Server(write=write, mood=mood)) as server:
+        results = judge_run(out, results, configs, Judging(Hiring(server.url, "m"), runs=2))
+    page = write_report(out, results=results).read_text()
+    plain = " ".join(re.sub(r"<svg.*?</svg>|<[^>]+>", " ", page, flags=re.DOTALL).split())
+    for name, task in results["tasks"].items():
+        judged = json.loads((out / "judged" / name / "judged.json").read_text())
+        for part in ("n", "of", "complete", "primary", "metrics", "lower_is_better", "unparsed", "runs"):
+            assert task[part] == judged[part], (name, part)
+        lost += judged["items_without_verdict"]
+        assert judged["n"] + judged["items_without_verdict"] == judged["of"]
+        start = plain.index(f" {name} judged by m-1, prompt {judged['judge']['prompt']['sha256']}")
+        section = plain[start : plain.find(" judged by ", start + 20)]
+        assert (
+            f"2 runs of the judge: {label(judged['runs']['metric'])} {judged['runs']['mean']:.3f}" in section
+        )
+        told = f"{judged['unparsed']} of {judged['replies']} replies could not be read"
+        assert (told in section) == bool(judged["unparsed"])
+        for metric, one in judged["metrics"].items():
+            words = UNPARSED if metric == "unparsed" else label(metric)
+            over = f"{one['n']} of {judged['of']}" if one["n"] == judged["n"] < judged["of"] else one["n"]
+            assert re.search(
+                rf"{re.escape(words)} [↑↓] {number(one['value'])} {re.escape(interval(one))} {over} ", section
+            ), (name, metric, section)
+    assert lost and "counts as right" not in plain  # there is no sheet without predictions
+    judge_run(tmp_path / "rules", asked(configs, tmp_path / "rules"), configs, RULES)
+    stored = read_run(tmp_path / "rules")
+    again = write_report(out, results=stored.results, predictions=stored.folder / "predictions.jsonl")
+    assert "these figures are a rehearsal" in again.read_text()
+    assert "right and wrong follow from his marks" in again.read_text()
 
 
 def test_figures_of_several_answers_are_left_out_where_other_items_were_judged(two):
