@@ -14,6 +14,7 @@ from PIL import Image
 from eval.asking import derange, plan_asks
 from eval.backends import Answer
 from eval.collecting import collect
+from eval.metrics.intervals import ALL_ALIKE
 from eval.options import Options, options_of
 from eval.report import write_report
 from eval.runner import evaluate, run
@@ -108,6 +109,23 @@ def test_a_limit_is_a_score_over_fewer_items_and_says_so(world, seeing, tmp_path
     assert "7 of 24" in caplog.text
     show_metrics(results)
     assert "pope_random is scored over 7 of 24 items" in capsys.readouterr().out
+
+
+def test_what_has_no_interval_and_what_the_script_misreads_is_told_wherever_scores_are_shown(
+    world, seeing, tmp_path, capsys
+):
+    """Always yes is half right about every image, so that drawing images tells nothing; "hm" is yes to POPE."""
+    config = world.configs["pope"]
+    seeing._reply = lambda text, colour: "hm" if f" {colour} " in text else "yes"
+    results = evaluate(seeing, build_tasks([config]), tmp_path, blind=False, resamples=30)
+    assert results["tasks"]["pope_random"]["metrics"]["accuracy"]["why"] == ALL_ALIKE
+    show_metrics(results)
+    told = capsys.readouterr().out
+    assert f"no interval of pope_random: {ALL_ALIKE}\n" in told and "f1_fixed" in told
+    assert f"none: {ALL_ALIKE}" in write_report(tmp_path, results=results).read_text()
+    file = str(tmp_path / "predictions.jsonl")
+    assert cli.main(["score", "pope", "--predictions", file, "--annotations", config.annotations]) == 0
+    assert "no interval of accuracy, precision, f1" in capsys.readouterr().out
 
 
 def test_without_a_second_image_there_is_no_blind_baseline(world, seeing, tmp_path):
