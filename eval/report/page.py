@@ -107,6 +107,7 @@ def write_report(
         tiles=_tiles(results),
         gaps=_gaps(results),
         tasks=[_task(name, task) for name, task in results["tasks"].items()],
+        not_blind=_not_blind(results),
         breakdowns=_breakdowns(results),
         comparisons=[_comparison(name, models) for name, models in (comparisons or {}).items()],
         runs=[view_run(name, folder) for name, folder in stages.items()],
@@ -286,6 +287,17 @@ def _gaps(results: Mapping[str, Any]) -> list[str]:
                     f"{task['failed']} failed, as: {example}" if example else f"{task['failed']} failed"
                 )
             sentences.append(f"{sentence} ({'; '.join(reasons)})" if reasons else sentence)
+    return sentences
+
+
+def _not_blind(results: Mapping[str, Any]) -> list[str]:
+    """A sentence for each task and reason why metrics of it have no blind value."""
+    sentences = []
+    for name, task in results["tasks"].items():
+        lacking = task.get("blind_lacking", {})
+        for why in dict.fromkeys(lacking.values()):
+            metrics = ", ".join(label(metric) for metric, reason in lacking.items() if reason == why)
+            sentences.append(f"{title(name)} has no blind {metrics}: {why}")
     return sentences
 
 

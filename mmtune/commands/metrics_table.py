@@ -21,6 +21,8 @@ def show_metrics(results: Mapping[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from eval.blind import lacking_line
+
     table = Table(title="metric, 95 % interval, and the same with shuffled images")
     for name in ("benchmark", "metric"):
         table.add_column(name)
@@ -42,6 +44,8 @@ def show_metrics(results: Mapping[str, Any]) -> None:
     for name, task in results["tasks"].items():
         if task["n"] < task["of"]:
             console.print(f"{name} is scored over {task['n']} of {task['of']} items", soft_wrap=True)
+        if line := lacking_line(name, task):
+            console.print(line, soft_wrap=True)
     from eval.report.groupings import view_groupings
     from mmtune.commands.robustness_table import robustness_tables
 
