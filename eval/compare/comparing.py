@@ -75,7 +75,7 @@ def compare(groups: Sequence[Group], drawing: Drawing | None = None) -> Comparis
         if judge := runs[0].results["tasks"][name].get("judged_by"):
             notes.append(f"{name} is judged by {judge}")
         tasks[name] = _compare_task(matched, groups, drawing)
-        notes += _gaps(name, tasks[name])
+        notes += _gaps(name, tasks[name], [group.name for group in groups])
     if not tasks:
         raise UserError(
             "Nothing can be compared: " + "; ".join(f"{name}: {why}" for name, why in skipped.items())
@@ -93,6 +93,7 @@ def compare(groups: Sequence[Group], drawing: Drawing | None = None) -> Comparis
             "power": POWER,
             "seed": drawing.seed,
             "corrected_over": "primary metrics of all tasks and models",
+            "tests_corrected": sum(one["p"] is not None for one in _tests(tasks, len(groups))),
         },
     }
 
@@ -201,19 +202,28 @@ def _flips(matched: Matched, groups: Sequence[Group]) -> list[dict[str, int] | N
 
 def _correct(tasks: Mapping[str, Any], models: int) -> None:
     """Add ``p_holm`` and ``p_bh`` to the tests of the primary metrics."""
-    tests = [
-        found["metrics"][found["primary"]]["against_first"][model]
-        for found in tasks.values()
-        if found["primary"] in found["metrics"]
-        for model in range(1, models)
-    ]
+    tests = _tests(tasks, models)
     p_values = [test["p"] for test in tests]
     for test, by_holm, by_bh in zip(tests, holm(p_values), benjamini_hochberg(p_values), strict=True):
         test["p_holm"], test["p_bh"] = by_holm, by_bh
 
 
-def _gaps(name: str, found: Mapping[str, Any]) -> list[str]:
-    sentences = []
+def _tests(tasks: Mapping[str, Any], models: int) -> list[dict[str, Any]]:
+    return [
+        found["metrics"][found["primary"]]["against_first"][model]
+        for found in tasks.values()
+        if found["primary"] in found["metrics"]
+        for model in range(1, models)
+    ]
+
+
+def _gaps(name: str, found: Mapping[str, Any], names: Sequence[str]) -> list[str]:
+    sentences = [
+        f"{name}: the {found['primary']} of {names[model]} is undefined (it divides by 0), and so is its"
+        " difference"
+        for model, one in enumerate(found["metrics"].get(found["primary"], {}).get("values", ()))
+        if one["value"] is None
+    ]
     if found["n"] < found["of"]:
         sentences.append(f"{name} is compared over {found['n']} of {found['of']} items")
     if found["left_out"]:

@@ -27,7 +27,8 @@ def show_comparison(comparison: Mapping[str, Any]) -> None:
         table = Table(title=f"{name} against {names[0]}")
         table.add_column("benchmark")
         table.add_column("metric")
-        for heading in (names[0], name, "difference", "95 % interval", "p", "p Holm", "p BH", "detectable"):
+        headings = ("difference", "unadjusted 95 % interval", "p", "p Holm", "p BH", "detectable")
+        for heading in (names[0], name, *headings):
             table.add_column(heading, justify="right")
         table.add_column("items", justify="right")
         for task, found in comparison["tasks"].items():
@@ -55,7 +56,8 @@ def show_comparison(comparison: Mapping[str, Any]) -> None:
         console.print(f"{test}: {TESTS[test]}")
     console.print(
         "p Holm and p BH are corrected over the primary metrics of all tasks and models; other p are not"
-        " corrected. detectable: what a comparison of these items sees in four of five tries.",
+        " corrected, nor are the intervals, which can exclude 0 where p Holm is above 0.05."
+        " detectable: what a comparison of these items sees in four of five tries.",
     )
     for task, found in comparison["tasks"].items():
         for run, only in zip(_runs(comparison), found["only"], strict=True):
