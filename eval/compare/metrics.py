@@ -12,7 +12,7 @@ import numpy as np
 
 from eval.compare.matching import Matched
 from eval.metrics.intervals import Array, Estimate, Totals, bootstrap, exact_binomial, numbered
-from eval.metrics.power import detectable, fewest_flips
+from eval.metrics.power import detectable, fewest_flips, out_of_reach
 from eval.metrics.significance import Swapped, mcnemar_exact, swap_test
 from eval.metrics.student import over_seeds_and_items, variance
 from eval.tasks import Task
@@ -124,6 +124,8 @@ def compare_metrics(
             else:
                 seeds = [_of_model(single, counts, one, metric) for one in (0, model)]
                 against.append(_seeds(seeds, change, level))
+        if metric not in counts.task.not_shares:
+            against = [None if one is None else _within_reach(one, values[0]["value"]) for one in against]
         found[metric] = {"values": values, "against_first": against}
     return found
 
@@ -223,7 +225,7 @@ def _two_runs(change: Estimate, swapped: Swapped, flips: Flips | None, level: fl
         found["mcnemar"] = {"only_first": flips.only_first, "only_this": flips.only_this, "p": p}
         if flips.items == flips.images:  # else answers about one image are not independent
             found["p"], found["test"] = p, MCNEMAR
-        found["detectable"] = max(found["detectable"] or 0.0, min(1.0, fewest_flips(level) / flips.items))
+        found["detectable"] = max(found["detectable"] or 0.0, fewest_flips(level) / flips.items)
         if flips.only_first == flips.only_this == 0:
             # The draws all agree; how often the models can differ is bounded by never having been seen to.
             bound = exact_binomial(0, flips.images, level)[1]
@@ -252,6 +254,12 @@ def _flips(models: Sequence[tuple[Array, float | None]], clusters: Sequence[str]
     return Flips(
         int(np.sum(a[there] > b[there])), int(np.sum(b[there] > a[there])), int(there.sum()), len(images)
     )
+
+
+def _within_reach(change: dict[str, Any], first: float | None) -> dict[str, Any]:
+    """The difference of a share from ``first``, with no detectable one where that is more than can be."""
+    beyond = None not in (change["detectable"], first) and out_of_reach(change["detectable"], first)  # type: ignore[arg-type]
+    return change | {"detectable": None if beyond else change["detectable"], "out_of_reach": beyond}
 
 
 def _farthest(counts: TaskCounts, metric: str, share: float) -> float | None:

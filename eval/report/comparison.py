@@ -16,7 +16,7 @@ from eval.compare.metrics import TESTS
 from eval.compare.stored import Answer
 from eval.report.browsing import Reply, Sample, pack, reply_of
 from eval.report.lines import p_text
-from eval.report.numbers import NEUTRAL, label, number, title
+from eval.report.numbers import NEUTRAL, detectable, label, number, title
 from eval.report.overview import share_axis
 from eval.report.page import template, template_text, write_page
 from eval.report.shapes import Bar, Outline, differences, radar
@@ -119,7 +119,7 @@ def _row(
         "p_holm": _p(change.get("p_holm")),
         "p_bh": _p(change.get("p_bh")),
         "test": change["test"] or "",
-        "detectable": number(change.get("detectable")),
+        "detectable": detectable(change),
         "n": change["n"],
         "of": found["of"] if found["n"] < found["of"] else None,
         "verdict": said,

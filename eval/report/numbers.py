@@ -53,6 +53,11 @@ def number(value: float | None) -> str:
     return f"{value:.3f}" if abs(value) < 10 else f"{value:,.1f}"
 
 
+def detectable(found: Metric) -> str:
+    """The smallest difference that is mostly seen, of an estimate or a difference."""
+    return "not with this n" if found.get("out_of_reach") else number(found.get("detectable"))
+
+
 def interval(metric: Metric | None) -> str:
     """``0.912 – 0.954``."""
     if not metric or metric["low"] is None:

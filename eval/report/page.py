@@ -17,6 +17,7 @@ from eval.report.numbers import (
     NEUTRAL,
     Metric,
     against_blind,
+    detectable,
     duration,
     interval,
     label,
@@ -184,7 +185,7 @@ def _line(
         verdict=verdict,
         verdict_text=_VERDICTS[verdict],
         arrow="" if neutral else "↓" if lower_is_better else "↑",
-        detectable=number(metric.get("detectable")),
+        detectable=detectable(metric),
         primary=primary,
     )
 

@@ -18,6 +18,7 @@ def show_comparison(comparison: Mapping[str, Any]) -> None:
     from rich.table import Table
 
     from eval.compare.metrics import TESTS
+    from eval.report.numbers import detectable
 
     # As wide as the numbers need: a cut number is no number.
     console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True, width=_WIDTH)
@@ -47,7 +48,7 @@ def show_comparison(comparison: Mapping[str, Any]) -> None:
                     _signed(change["difference"]),
                     _interval(change),
                     *(_p(change.get(key)) for key in ("p", "p_holm", "p_bh")),
-                    _number(change.get("detectable")),
+                    detectable(change),
                     f"{change['n']}{part}",
                     style=None if metric == found["primary"] else "dim",
                 )
@@ -57,7 +58,8 @@ def show_comparison(comparison: Mapping[str, Any]) -> None:
     console.print(
         "p Holm and p BH are corrected over the primary metrics of all tasks and models; other p are not"
         " corrected, nor are the intervals, which can exclude 0 where p Holm is above 0.05."
-        " detectable: what a comparison of these items sees in four of five tries.",
+        " detectable: what a comparison of these items sees in four of five tries; not with this n:"
+        " they would mostly miss any difference that is possible.",
     )
     for task, found in comparison["tasks"].items():
         for run, only in zip(_runs(comparison), found["only"], strict=True):
