@@ -252,7 +252,7 @@ def _breakdowns(results: Mapping[str, Any]) -> list[dict[str, Any]]:
             ]
             found.sort(key=lambda row: row[1]["value"], reverse=not lower)
             if len(found) > 1:
-                heading = f"{title(name)}: {label(metric)} by {spaced(breakdown)}"
+                heading = f"{title(name)}: {label(metric)} by {breakdown}"
                 rows = [(kind, _line(metric, one, blind, lower)) for kind, one, blind in found]
                 tables.append({"name": heading, "rows": rows, "bars": kind_bars(heading, found)})
     return tables

@@ -48,7 +48,7 @@ def _curve(task: str, rows: Sequence[Mapping[str, Any]]) -> BenchmarkCurve:
     for breakdown, kinds in rows[-1]["by"].items():
         for kind in kinds if 1 < len(kinds) <= MOST_KINDS else ():
             points = _points((row["step"], row["by"].get(breakdown, {}).get(kind)) for row in rows)
-            series.append(Series(f"{spaced(breakdown)}: {spaced(kind)}", points, "kind"))
+            series.append(Series(f"{breakdown}: {spaced(kind)}", points, "kind"))
     over = dict.fromkeys(f"{row['n']} of {row['of']} items" for row in rows)
     ways = dict.fromkeys(way for row in rows for way in row["answered_by"])
     notes = [f"over {', then '.join(over)}, answered by {', '.join(ways)}"]

@@ -119,14 +119,14 @@ def test_the_page_shows_abilities_with_what_they_rest_on_and_lack():
     views = view_groupings({"tasks": tasks, "groupings": group_results(tasks)})
     (view,) = views
     rows = {row.name: row for row in view.rows}
-    assert rows["visual perception"].rests_on == ("cvbench (Count) 0.500 as a stand-in",)
-    assert rows["visual reasoning"].rests_on == ("gqa 0.500, over a part of its items",)
+    assert rows["visual perception"].rests_on == ("CV-Bench (Count) 0.500 as a stand-in",)
+    assert rows["visual reasoning"].rests_on == ("GQA 0.500, over a part of its items",)
     assert (
-        "vizwiz" in rows["visual reasoning"].missing and "VSR (no task)" in rows["visual reasoning"].missing
+        "VizWiz" in rows["visual reasoning"].missing and "VSR (no task)" in rows["visual reasoning"].missing
     )
     assert (rows["embodied intelligence"].accuracy, rows["embodied intelligence"].rests_on) == ("–", ())
     page = template("groupings.html.j2").render(groupings=views)
-    assert "gqa 0.500, over a part of its items" in page and "visual commonsense" in page
+    assert "GQA 0.500, over a part of its items" in page and "visual commonsense" in page
     assert "Franka Kitchen" in page and str(escape(view.note)) in page
     assert view_groupings({"tasks": tasks}) == ()
 
