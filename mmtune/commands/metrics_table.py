@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from mmtune.wording import counted
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -56,19 +58,33 @@ def show_metrics(results: Mapping[str, Any]) -> None:
 
 
 def _show_grouping(console: Console, grouping: GroupingView) -> None:
-    """Print abilities over several benchmarks, and under them what each rests on and what is missing."""
+    """Print the abilities that have a figure, what each rests on, and in one line those that have none."""
     from rich.table import Table
 
+    told = [row for row in grouping.rows if row.rests_on]
     table = Table(title=grouping.title)
     table.add_column("ability")
     for name in ("accuracy", "stability", "n"):
         table.add_column(name, justify="right")
-    for row in grouping.rows:
+    for row in told:
         table.add_row(row.name, row.accuracy, row.stability, str(row.n))
     console.print(table)
-    for row in grouping.rows:
-        rests, lacks = ("; ".join(part) or "nothing" for part in (row.rests_on, row.missing))
-        console.print(f"{row.name}: from {rests}. Missing: {lacks}.", style="dim", soft_wrap=True)
+    for row in told:
+        lacks = f"; without {counted(len(row.missing), 'other part')} of it" if row.missing else ""
+        console.print(f"{row.name}: from {'; '.join(row.rests_on)}{lacks}", style="dim", soft_wrap=True)
+    none = [row.name for row in grouping.rows if not row.rests_on]
+    if none:
+        console.print(
+            f"{len(none)} of {counted(len(grouping.rows), 'ability', 'abilities')}"
+            f" {'needs' if len(none) == 1 else 'need'} benchmarks that this run does not have:"
+            f" {', '.join(none)}",
+            style="dim",
+            soft_wrap=True,
+        )
+    if any(row.missing for row in grouping.rows):
+        console.print(
+            "what is missing of each: report.html, and groupings in metrics.json", style="dim", soft_wrap=True
+        )
     console.print(grouping.note, style="dim", soft_wrap=True)
 
 
