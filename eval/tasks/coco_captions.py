@@ -29,6 +29,7 @@ class CocoCaptions(Task):
     Source: pycocoevalcap (coco-caption), with a tokeniser of our own for its Java one.
     """
 
+    takes = ("split",)
     title = (
         "COCO, NoCaps, Flickr30k captions: BLEU, ROUGE-L, CIDEr-D (METEOR and SPICE need Java: not computed)"
     )

@@ -33,6 +33,7 @@ class RefCoco(AccuracyTask):
     Source: lichengunc/refer for the files; there is no official script for boxes.
     """
 
+    takes = ("split", "mode")
     title = "RefCOCO/+/g: the box of what an expression refers to"
     published = Published(
         "annotations: see its page; images under Flickr's terms",

@@ -25,6 +25,7 @@ class ScienceQA(ChoiceTask):
     where it reads none.
     """
 
+    takes = ("split",)
     title = "ScienceQA: school questions with options, with and without an image"
     published = Published(
         "CC BY-NC-SA 4.0",

@@ -23,6 +23,7 @@ class TextVQA(AccuracyTask):
     Source: TextVQAAccuracyEvaluator of facebookresearch/mmf.
     """
 
+    takes = ("ocr",)
     title = "TextVQA: text in photographs, ten annotators"
     published = Published(
         "CC BY 4.0",

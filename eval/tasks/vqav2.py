@@ -33,6 +33,8 @@ class VQAv2(Task):
     Source: GT-Vision-Lab/VQA, VQAEval.
     """
 
+    needs = ("questions",)
+    takes = ("annotations",)
     title = "VQAv2: open questions, ten annotators"
     published = Published(
         "annotations CC BY 4.0; images under Flickr's terms",

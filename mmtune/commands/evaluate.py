@@ -48,7 +48,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="TASK:KEY=VALUE,…",
-        help="a benchmark and its files (annotations, images, questions, prompt, limit …); can be repeated",
+        help="a benchmark and its files (annotations, images, prompt, limit …; --list says which settings"
+        " each takes); can be repeated",
     )
     parser.add_argument(
         "--miniworld", type=Path, metavar="FOLDER", help="all benchmarks of a built miniworld"

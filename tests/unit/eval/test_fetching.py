@@ -374,6 +374,9 @@ def test_every_task_states_licence_size_and_source(capsys):
         assert told[name]["licence"] == of.licence and told[name]["files"] == [f.url for f in of.files]
         assert len({remote.name for remote in of.files}) == len(of.files)
         assert bool(of.use) or not of.files or name == "vizwiz", name
+        assert told[name]["settings"]["required"] == list(task.needs)
     assert main(["eval", "--list"]) == 0
     shown = capsys.readouterr().out
     assert all(name in shown for name in TASKS)
+    assert "settings: questions*, annotations" in shown and "settings: annotations*, truth*, replies" in shown
+    assert "* must be given" in shown and "Every task also takes images, name, prompt" in shown
