@@ -34,8 +34,8 @@ def blind_lacking(
         reason = "there are too few other images to ask about"
     else:
         reason = (
-            f"the {answered:,} answers about other images do not define it: it takes answers of another kind,"
-            " or all answers of a group (rotations, pairs)"
+            f"the answers about other images ({answered:,}) do not define it: it takes answers of another"
+            " kind, or all answers of a group (rotations, pairs)"
         )
     return {
         name: reason

@@ -24,6 +24,7 @@ from eval.scoring import Sampling, Scored, breakdowns, pope_mean, score_table, w
 from eval.tasks import Item, Task
 from eval.tasks.official_files import write_json
 from mmtune.errors import UserError
+from mmtune.wording import counted
 
 log = logging.getLogger(__name__)
 
@@ -124,7 +125,7 @@ def results_of(
     for name, result in results["tasks"].items():
         if not result["n"] and result["failures"]:
             reason = next(iter(result["failures"].values())).rstrip(".")
-            raise UserError(f"None of the {result['of']} items of {name} could be answered: {reason}")
+            raise UserError(f"None of {counted(result['of'], 'item')} of {name} could be answered: {reason}")
     return results
 
 
@@ -146,7 +147,7 @@ def _task_result(
     base = _metrics(task, unseen, other, sampling) if blind else None
     asked = [item for item in items if item.id in texts]
     if len(seen) < len(items):
-        log.warning("%s: the score is over %d of %d items", task.name, len(seen), len(items))
+        log.warning("%s: the score is over %d of %s", task.name, len(seen), counted(len(items), "item"))
     for item_id, reason in list(failed.items())[:_FAILURES_LOGGED]:
         log.warning("%s: item %s failed: %s", task.name, item_id, reason)
     return {

@@ -1,4 +1,4 @@
-"""Numbers with their nouns, for sentences that people read."""
+"""Numbers with their nouns and verbs, for sentences that people read."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ def counted(number: int, one: str, many: str = "", *, thousands: bool = False) -
         many: what follows other numbers; by default ``one`` with an s.
         thousands: whether large numbers have commas.
     """
-    return f"{number:,} {_form(number, one, many)}" if thousands else f"{number} {_form(number, one, many)}"
+    told = f"{number:,}" if thousands else str(number)
+    return f"{told} {agreeing(number, one, many or f'{one}s')}"
 
 
-def _form(number: int, one: str, many: str) -> str:
-    return one if number == 1 else many or f"{one}s"
+def agreeing(number: int, one: str, many: str) -> str:
+    """The word alone, as behind ``1 of 24 items``: has, not have."""
+    return one if number == 1 else many

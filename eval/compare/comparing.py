@@ -14,6 +14,7 @@ from eval.metrics.power import POWER
 from eval.metrics.significance import benjamini_hochberg, holm
 from eval.tasks import TASKS, Task, TaskConfig
 from mmtune.errors import UserError
+from mmtune.wording import agreeing, counted
 
 Comparison = dict[str, Any]
 """What ``compare`` gives."""
@@ -225,11 +226,14 @@ def _gaps(name: str, found: Mapping[str, Any], names: Sequence[str]) -> list[str
         if one["value"] is None
     ]
     if found["n"] < found["of"]:
-        sentences.append(f"{name} is compared over {found['n']} of {found['of']} items")
+        sentences.append(f"{name} is compared over {found['n']} of {counted(found['of'], 'item')}")
     if found["left_out"]:
         sentences.append(
-            f"{', '.join(found['left_out'])} of {name} depend on several answers each and are not compared,"
-            " as the runs did not answer the same items"
+            f"{', '.join(found['left_out'])} of {name}"
+            f" {agreeing(len(found['left_out']), 'depends', 'depend')} on several answers each and"
+            f" {agreeing(len(found['left_out']), 'is', 'are')} not compared, as the runs did not"
+            f" answer the same"
+            " items"
         )
     return sentences
 

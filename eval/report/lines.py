@@ -167,4 +167,4 @@ def _plain(value: float) -> str:
 
 
 def _of(n: int, of: int) -> str:
-    return "" if n == of else f" ({n} of {of} items)"
+    return "" if n == of else f" ({n} of {counted(of, 'item')})"

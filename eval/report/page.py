@@ -31,6 +31,7 @@ from eval.report.robustness import reliability_view, robustness_view
 from eval.report.runs import read_rows, view_run
 from eval.report.samples import ContactSheet, Row, contact_sheet
 from eval.tasks.official_files import write_whole
+from mmtune.wording import agreeing, counted
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -142,6 +143,7 @@ def template(name: str) -> Template:
         undefined=jinja2.StrictUndefined,
     )
     environment.filters |= {"title_of": title, "spaced": spaced, "duration": duration}
+    environment.filters |= {"counted": counted, "agreeing": agreeing}
     return environment.get_template(name)
 
 
@@ -276,10 +278,12 @@ def _gaps(results: Mapping[str, Any]) -> list[str]:
     sentences = []
     for name, task in results["tasks"].items():
         if task["n"] < task["of"]:
-            sentence = f"{title(name)} is scored over {task['n']} of {task['of']} items"
+            sentence = f"{title(name)} is scored over {task['n']} of {counted(task['of'], 'item')}"
             reasons = []
             if task.get("items_without_verdict"):
-                reasons.append(f"{task['items_without_verdict']} have no verdict of the judge")
+                reasons.append(
+                    f"{counted(task['items_without_verdict'], 'has', 'have')} no verdict of the judge"
+                )
             if task.get("limit"):
                 reasons.append(f"limited to {task['limit']} by the settings")
             if task.get("failed"):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from mmtune.wording import counted
+
 _WIDTH = 240
 
 
@@ -65,7 +67,10 @@ def show_comparison(comparison: Mapping[str, Any]) -> None:
         for run, only in zip(_runs(comparison), found["only"], strict=True):
             if only["n"]:
                 some = ", ".join(only["ids"][:5]) + (" …" if only["n"] > 5 else "")
-                console.print(f"{task}: {only['n']} items of {run} are not in all runs: {some}")
+                console.print(
+                    f"{task}: {counted(only['n'], f'item of {run} is', f'items of {run} are')}"
+                    f" not in all runs: {some}"
+                )
     for note in comparison["notes"]:
         console.print(f"note: {note}")
     for task, reason in comparison["not_compared"].items():

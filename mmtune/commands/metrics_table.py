@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from mmtune.wording import counted
+from mmtune.wording import agreeing, counted
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -45,7 +45,9 @@ def show_metrics(results: Mapping[str, Any]) -> None:
     console.print(table)
     for name, task in results["tasks"].items():
         if task["n"] < task["of"]:
-            console.print(f"{name} is scored over {task['n']} of {task['of']} items", soft_wrap=True)
+            console.print(
+                f"{name} is scored over {task['n']} of {counted(task['of'], 'item')}", soft_wrap=True
+            )
         if line := lacking_line(name, task):
             console.print(line, soft_wrap=True)
     from eval.report.groupings import view_groupings
@@ -76,7 +78,7 @@ def _show_grouping(console: Console, grouping: GroupingView) -> None:
     if none:
         console.print(
             f"{len(none)} of {counted(len(grouping.rows), 'ability', 'abilities')}"
-            f" {'needs' if len(none) == 1 else 'need'} benchmarks that this run does not have:"
+            f" {agreeing(len(none), 'needs', 'need')} benchmarks that this run does not have:"
             f" {', '.join(none)}",
             style="dim",
             soft_wrap=True,

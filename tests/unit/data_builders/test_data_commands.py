@@ -90,7 +90,7 @@ def test_check_reports_and_keeps(folder, capsys):
         ["data", "check", "bad.jsonl", "--report", "why.jsonl", "--keep", "good.jsonl"],
         folder,
         capsys,
-        "4 records, 2 refused; 2 images; 1 have the id of an earlier one",
+        "4 records, 2 refused; 2 images; 1 has the id of an earlier one",
     )
     assert [(one["row"], one["id"], one["refused"]) for one in read(folder / "why.jsonl")] == [
         (1, "r1", False),
@@ -102,7 +102,7 @@ def test_check_reports_and_keeps(folder, capsys):
         ["data", "check", "bad.jsonl", "--unique-ids", "--no-images"],
         folder,
         capsys,
-        "2 refused; 3 images; 1 have the id of an earlier one",
+        "2 refused; 3 images; 1 has the id of an earlier one",
     )
 
 
@@ -214,7 +214,7 @@ def test_select_refuses_rows_that_were_not_scored(folder, capsys):
         fails(words, folder, capsys, says, "mmtune data score")
     assert not list(folder.glob("x*"))
     words[2] = "rows.jsonl"
-    assert "1 rows have no score" in run(words, folder)
+    assert "1 row has no score" in run(words, folder)
     words[words.index("--by") + 1] = "rating"
     fails(words, folder, capsys, "name another score with --by")
 

@@ -225,7 +225,7 @@ def test_what_changed_since_the_judgements_is_refused_without_a_judge_and_asked_
         given = json.loads(case.answers.read_text())
         case.answers.write_text(json.dumps(given | {"v1_3": "It is red."}))
         error = fails(capsys, replay)
-        assert "1 answers are not those that were judged: v1_3" in error and "--judge" in error
+        assert "1 answer is not among those that were judged: v1_3" in error and "--judge" in error
         changed = judge(server, case, tmp_path / "out")
         assert len(server.bodies) == 25
         assert changed["metrics"]["total"]["value"] > first["metrics"]["total"]["value"]
