@@ -108,9 +108,9 @@ def test_they_are_shown_again_with_their_judge(two, tmp_path):
     told = run(["eval", "--show", str(two[0])], tmp_path)
     assert "mmvet: judged by rules" in told and "no model judged" in told
     line = run(["eval", "--show", str(two[0]), "--line", "markdown"], tmp_path)
-    assert "mmvet total" in line and "hallusionbench accuracy" in line
+    assert "MM-Vet total" in line and "HallusionBench accuracy" in line
     both = run(["eval", "--compare", *map(str, two), "--line", "latex"], tmp_path)
-    assert both.count("\\\\") == 4 and "mmvet total" in both
+    assert both.count("\\\\") == 4 and "MM-Vet total" in both
 
 
 def test_figures_of_several_answers_are_left_out_where_other_items_were_judged(two):
@@ -150,7 +150,7 @@ def test_an_answer_without_a_verdict_is_not_among_the_compared(configs, tmp_path
     samples = list(samples_of_rows(rows_of(tmp_path / "some")))
     assert sum(bool(one.replies[0][0].flags & UNSCORED) for one in samples) == 16
     page = write_report(tmp_path / "page", results=stored.results).read_text()
-    assert "mmvet is scored over 8 of 24 items (16 have no verdict of the judge)" in page
+    assert "MM-Vet is scored over 8 of 24 items (16 have no verdict of the judge)" in page
 
 
 def test_what_awaits_a_judge_or_had_another_is_not_compared_and_it_is_said(configs, tmp_path):
