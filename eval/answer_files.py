@@ -102,8 +102,8 @@ def match(
     beyond = sorted(set(answers) - set(known)) if len(answers) > len(known) - len(absent) else []
     if absent and len(absent) == len(known):
         raise UserError(
-            f"None of {counted(len(answers), 'answer')} has an id of the benchmark, which has {_some(known)},"
-            f" where the answer file has {_some(sorted(answers)) or 'none'}",
+            f"None of the {counted(len(answers), 'answer')} has an id of the benchmark, which has"
+            f" {_some(known)}, where the answer file has {_some(sorted(answers)) or 'none'}",
             str(path),
             "check that the two files belong together",
         )

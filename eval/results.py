@@ -125,7 +125,9 @@ def results_of(
     for name, result in results["tasks"].items():
         if not result["n"] and result["failures"]:
             reason = next(iter(result["failures"].values())).rstrip(".")
-            raise UserError(f"None of {counted(result['of'], 'item')} of {name} could be answered: {reason}")
+            raise UserError(
+                f"None of the {counted(result['of'], 'item')} of {name} could be answered: {reason}"
+            )
     return results
 
 

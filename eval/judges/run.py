@@ -97,6 +97,6 @@ def _finish(
         reason = next(iter(result["without_verdict"].values()), "nothing was asked").rstrip(".")
         fix = _SEND.format(out / BATCHES) if reason.startswith("waiting") else None
         raise UserError(
-            f"None of {counted(len(case.items), 'item')} got a verdict: {reason}", str(out / NAME), fix
+            f"None of the {counted(len(case.items), 'item')} got a verdict: {reason}", str(out / NAME), fix
         )
     return result

@@ -109,7 +109,7 @@ def test_check_reports_and_keeps(folder, capsys):
 def test_dedup_writes_rows_and_lists(folder):
     write(folder / "twice.jsonl", [row(1), row(6, "WHAT is it"), row(2), {"id": "broken"}])
     told = run(["data", "dedup", "twice.jsonl", "--out", "clean.jsonl"], folder)
-    assert "2 of 4 rows, 1 duplicates" in told
+    assert "2 of 4 rows, 1 duplicate" in told
     assert [one["id"] for one in read(folder / "clean.jsonl")] == ["r1", "r2"]
     assert [(one["row"], one["of_row"]) for one in read(folder / "clean.duplicates.jsonl")] == [(1, 0)]
     assert [one["row"] for one in read(folder / "clean.problems.jsonl")] == [3]
@@ -133,7 +133,7 @@ def test_decontaminate_knows_benchmarks_and_records(folder, capsys):
         ],
         folder,
     )
-    assert "pope: image: 5, image and question: 1; 1 rows dropped" in told
+    assert "pope: image: 5, image and question: 1; 1 row dropped" in told
     assert "clean.jsonl: 28 of 30 rows" in told
     dropped = [one["id"] for one in read(folder / "clean.matches.jsonl") if one["dropped"]]
     assert dropped == ["r1", "r7"]
