@@ -276,7 +276,7 @@ def test_files_that_do_not_belong_together(tmp_path, capsys):
     given = json.loads(case.answers.read_text())
     words = [*case.words, "--judge", "rules", "--out", str(tmp_path / "o"), "--json"]
     case.answers.write_text(json.dumps({k: v for k, v in given.items() if k != "v1_7"}))
-    assert "1 of 24 items have no answer: v1_7" in fails(capsys, words)
+    assert "1 of 24 items has no answer: v1_7" in fails(capsys, words)
     skipped = json.loads(run([*words, "--missing", "skip"], tmp_path))
     assert (skipped["n"], skipped["of"], skipped["missing"]) == (23, 24, ["v1_7"])
     wrong = json.loads(run([*words, "--missing", "wrong"], tmp_path))
