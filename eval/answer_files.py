@@ -10,6 +10,7 @@ from typing import Any
 
 from eval.row_files import read_rows_of_any
 from mmtune.errors import UserError
+from mmtune.wording import agreeing, counted
 
 MAX_CHARACTERS = 100_000
 """Longest answer; no model's answer is this long, a file's mistake may be."""
@@ -101,20 +102,23 @@ def match(
     beyond = sorted(set(answers) - set(known)) if len(answers) > len(known) - len(absent) else []
     if absent and len(absent) == len(known):
         raise UserError(
-            f"None of the {len(answers)} answers has an id of the benchmark, which has {_some(known)},"
-            f" where the answer file has {_some(sorted(answers)) or 'none'}",
+            f"None of the {counted(len(answers), 'answer')} has an id of the benchmark, which has"
+            f" {_some(known)}, where the answer file has {_some(sorted(answers)) or 'none'}",
             str(path),
             "check that the two files belong together",
         )
     if absent and missing == "refuse":
         raise UserError(
-            f"{len(absent)} of {len(known)} items have no answer: {_some(absent)}",
+            f"{len(absent)} of {counted(len(known), 'item')}"
+            f" {agreeing(len(absent), 'has', 'have')} no answer:"
+            f" {_some(absent)}",
             str(path),
             "answer them, or count them as wrong with --missing wrong, or leave them out with --missing skip",
         )
     if beyond and extra == "refuse":
         raise UserError(
-            f"{len(beyond)} answers are to items that the benchmark does not have: {_some(beyond)}",
+            f"{counted(len(beyond), 'answer is', 'answers are')} to items that the benchmark does not have:"
+            f" {_some(beyond)}",
             str(path),
             "take them out, or leave them aside with --extra ignore",
         )

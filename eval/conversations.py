@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from mmtune.errors import UserError
 from mmtune.records import IMAGE_PLACEHOLDER
+from mmtune.wording import counted
 
 if TYPE_CHECKING:
     from eval.asking import Ask
@@ -66,7 +67,8 @@ def check(ask: Ask, turns: Sequence[Said]) -> None:
     places = sum(turn.images for turn in turns)
     if places != len(ask.images):
         raise UserError(
-            f"the conversation has {places} <image> placeholder(s) and {len(ask.images)} image(s)",
+            f"the conversation has {counted(places, '<image> placeholder')} and"
+            f" {counted(len(ask.images), 'image')}",
             ask.text[:60],
             "write one <image> into the user turns for each image, or none at all",
         )

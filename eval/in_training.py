@@ -22,6 +22,7 @@ from eval.tasks.embedded import unpack_images
 from eval.tasks.official_files import load_checked
 from mmtune.errors import UserError
 from mmtune.images.decoding import resolve_image
+from mmtune.wording import counted
 
 RESAMPLES = 200
 """Draws for the intervals in each step's ``metrics.json``."""
@@ -79,7 +80,8 @@ class TrainingBenchmarks:
     def describe(self) -> list[str]:
         """A sentence for each benchmark."""
         return [
-            f"{name}: {len(self.chosen[name])} of {len(self.items[name])} items, images in {task.images}"
+            f"{name}: {len(self.chosen[name])} of {counted(len(self.items[name]), 'item')},"
+            f" images in {task.images}"
             for name, task in self.tasks.items()
         ]
 
@@ -146,7 +148,7 @@ def _check(task: Task, chosen: Sequence[Item]) -> None:
     images = list(dict.fromkeys(image for item in chosen for image in item.images))[:LOOKED_AT]
     if images and not any(_there(task.images, image) for image in images):
         raise UserError(
-            f"None of the first {len(images)} images of {task.name} is there, as {images[0]}",
+            f"None of the first {counted(len(images), 'image')} of {task.name} is there, as {images[0]}",
             str(task.images),
             "give their folder with images=FOLDER",
         )

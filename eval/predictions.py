@@ -47,7 +47,7 @@ class Predictions:
         self._unseen: dict[str, list[Scored]] = {name: [] for name in tasks}
         self._texts: dict[str, dict[str, str]] = {name: {} for name in tasks}
         self._answers: dict[tuple[str, bool], dict[str, Answer]] = {}
-        self._failed: dict[str, dict[str, str]] = {name: {} for name in tasks}
+        self._failed: dict[tuple[str, bool], dict[str, str]] = {}
         self._file: IO[str] | None = None
         self.altered: Predictions | None = None
         """Takes the answers that were given under conditions of robustness checks, to a file of their own."""
@@ -136,8 +136,7 @@ class Predictions:
         if self.altered is not None and waiting.note:
             self.altered.fail(waiting, reason)
             return
-        if not waiting.blind:
-            self._failed[waiting.task][waiting.item.id] = reason
+        self._failed.setdefault((waiting.task, waiting.blind), {})[waiting.item.id] = reason
         self._write(waiting, {"error": reason})
 
     def seen(self, task: str) -> list[Scored]:
@@ -157,9 +156,9 @@ class Predictions:
         """Answers about the items' own images, or those of the blind baseline, by item id."""
         return self._answers.get((task, blind), {})
 
-    def failed(self, task: str) -> Mapping[str, str]:
-        """Reasons by item id."""
-        return self._failed[task]
+    def failed(self, task: str, blind: bool = False) -> Mapping[str, str]:
+        """Reasons by item id; as ``answers``."""
+        return self._failed.get((task, blind), {})
 
     def _write(self, waiting: Waiting, outcome: Mapping[str, Any]) -> None:
         if self._file is None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from eval.asking import Ask, Waiting
+from eval.blind import blind_lacking
 from eval.collecting import Collected
 from eval.environment import hardware, versions
 from eval.groupings import group_results
@@ -19,10 +20,11 @@ from eval.reliability.results import reliability
 from eval.robustness import Kind
 from eval.robustness.planning import Planned
 from eval.robustness.results import robustness
-from eval.scoring import Sampling, breakdowns, pope_mean, score_table, whole_table
+from eval.scoring import Sampling, Scored, breakdowns, pope_mean, score_table, whole_table
 from eval.tasks import Item, Task
 from eval.tasks.official_files import write_json
 from mmtune.errors import UserError
+from mmtune.wording import counted
 
 log = logging.getLogger(__name__)
 
@@ -123,7 +125,9 @@ def results_of(
     for name, result in results["tasks"].items():
         if not result["n"] and result["failures"]:
             reason = next(iter(result["failures"].values())).rstrip(".")
-            raise UserError(f"None of the {result['of']} items of {name} could be answered: {reason}")
+            raise UserError(
+                f"None of the {counted(result['of'], 'item')} of {name} could be answered: {reason}"
+            )
     return results
 
 
@@ -140,8 +144,12 @@ def _task_result(
     seen, unseen, failed = kept.seen(task.name), kept.unseen(task.name), kept.failed(task.name)
     texts = {item_id: task.submitted(text) for item_id, text in kept.texts(task.name).items()}
     scored, unseen = ([one for one in answered if one.counts] for answered in (seen, unseen))
+    metrics = _metrics(task, scored, texts, sampling)
+    other = {key: task.submitted(answer.text) for key, answer in kept.answers(task.name, blind=True).items()}
+    base = _metrics(task, unseen, other, sampling) if blind else None
+    asked = [item for item in items if item.id in texts]
     if len(seen) < len(items):
-        log.warning("%s: the score is over %d of %d items", task.name, len(seen), len(items))
+        log.warning("%s: the score is over %d of %s", task.name, len(seen), counted(len(items), "item"))
     for item_id, reason in list(failed.items())[:_FAILURES_LOGGED]:
         log.warning("%s: item %s failed: %s", task.name, item_id, reason)
     return {
@@ -155,8 +163,9 @@ def _task_result(
         "complete": len(seen) == len(items),
         "limit": task.config.limit,
         "needs_judge": task.needs_judge,
-        "metrics": score_table(task, scored, sampling) | (whole_table(task, scored, texts) if scored else {}),
-        "blind": score_table(task, unseen, sampling) if blind else None,
+        "metrics": metrics,
+        "blind": base,
+        "blind_lacking": blind_lacking(asked, metrics, base, len(unseen), kept.failed(task.name, blind=True)),
         "by": breakdowns(task, scored, unseen, sampling),
         "failed": len(failed),
         "failures": dict(list(failed.items())[:_FAILURES_LISTED]),
@@ -165,3 +174,10 @@ def _task_result(
         "prompt": task.template,
         "max_new_tokens": task.max_new_tokens,
     }
+
+
+def _metrics(
+    task: Task, scored: Sequence[Scored], answers: Mapping[str, str], sampling: Sampling
+) -> dict[str, dict[str, Any]]:
+    """All metrics of answers, those included that are not a function of sums."""
+    return score_table(task, scored, sampling) | (whole_table(task, scored, answers) if scored else {})

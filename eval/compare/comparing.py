@@ -15,6 +15,7 @@ from eval.metrics.power import POWER
 from eval.metrics.significance import benjamini_hochberg, holm
 from eval.tasks import TASKS, Task, TaskConfig
 from mmtune.errors import UserError
+from mmtune.wording import agreeing, counted
 
 Comparison = dict[str, Any]
 """What ``compare`` gives."""
@@ -76,7 +77,7 @@ def compare(groups: Sequence[Group], drawing: Drawing | None = None) -> Comparis
         if judge := runs[0].results["tasks"][name].get("judged_by"):
             notes.append(f"{name} is judged by {judge}")
         tasks[name] = _compare_task(matched, groups, drawing)
-        notes += _gaps(name, tasks[name])
+        notes += _gaps(name, tasks[name], [group.name for group in groups])
     if not tasks:
         raise UserError(
             "Nothing can be compared: " + "; ".join(f"{name}: {why}" for name, why in skipped.items())
@@ -94,6 +95,7 @@ def compare(groups: Sequence[Group], drawing: Drawing | None = None) -> Comparis
             "power": POWER,
             "seed": drawing.seed,
             "corrected_over": "primary metrics of all tasks and models",
+            "tests_corrected": sum(one["p"] is not None for one in _tests(tasks, len(groups))),
         },
     }
 
@@ -202,25 +204,37 @@ def _flips(matched: Matched, groups: Sequence[Group]) -> list[dict[str, int] | N
 
 def _correct(tasks: Mapping[str, Any], models: int) -> None:
     """Add ``p_holm`` and ``p_bh`` to the tests of the primary metrics."""
-    tests = [
-        found["metrics"][found["primary"]]["against_first"][model]
-        for found in tasks.values()
-        if found["primary"] in found["metrics"]
-        for model in range(1, models)
-    ]
+    tests = _tests(tasks, models)
     p_values = [test["p"] for test in tests]
     for test, by_holm, by_bh in zip(tests, holm(p_values), benjamini_hochberg(p_values), strict=True):
         test["p_holm"], test["p_bh"] = by_holm, by_bh
 
 
-def _gaps(name: str, found: Mapping[str, Any]) -> list[str]:
-    sentences = []
+def _tests(tasks: Mapping[str, Any], models: int) -> list[dict[str, Any]]:
+    return [
+        found["metrics"][found["primary"]]["against_first"][model]
+        for found in tasks.values()
+        if found["primary"] in found["metrics"]
+        for model in range(1, models)
+    ]
+
+
+def _gaps(name: str, found: Mapping[str, Any], names: Sequence[str]) -> list[str]:
+    sentences = [
+        f"{name}: the {found['primary']} of {names[model]} is undefined (it divides by 0), and so is its"
+        " difference"
+        for model, one in enumerate(found["metrics"].get(found["primary"], {}).get("values", ()))
+        if one["value"] is None
+    ]
     if found["n"] < found["of"]:
-        sentences.append(f"{name} is compared over {found['n']} of {found['of']} items")
+        sentences.append(f"{name} is compared over {found['n']} of {counted(found['of'], 'item')}")
     if found["left_out"]:
         sentences.append(
-            f"{', '.join(found['left_out'])} of {name} depend on several answers each and are not compared,"
-            " as the runs did not answer the same items"
+            f"{', '.join(found['left_out'])} of {name}"
+            f" {agreeing(len(found['left_out']), 'depends', 'depend')} on several answers each and"
+            f" {agreeing(len(found['left_out']), 'is', 'are')} not compared, as the runs did not"
+            f" answer the same"
+            " items"
         )
     return sentences
 

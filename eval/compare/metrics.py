@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from eval.compare.matching import Matched
-from eval.metrics.intervals import Array, Estimate, Totals, bootstrap, exact_binomial
-from eval.metrics.power import detectable, fewest_flips
+from eval.metrics.intervals import Array, Estimate, Totals, bootstrap, exact_binomial, numbered
+from eval.metrics.power import detectable, fewest_flips, out_of_reach
 from eval.metrics.significance import Swapped, mcnemar_exact, swap_test
 from eval.metrics.student import over_seeds_and_items, variance
 from eval.tasks import Task
@@ -28,6 +28,10 @@ TESTS: Mapping[str, str] = {
     ITEMS_ALONE: "normal test over items alone: a model has one seed, so the spread of its seeds is unknown",
 }
 """Each test in words."""
+
+
+_MOST_KINDS = 64
+"""Kinds of images, by what their answers count, of which each is changed into each other."""
 
 
 @dataclass(frozen=True)
@@ -111,10 +115,17 @@ def compare_metrics(
                 flips = _flips(
                     [(each[one][metric], values[one]["value"]) for one in (0, model)], counts.clusters
                 )
-                against.append(_two_runs(change, swapped[model][metric], flips, level))
+                found_here = _two_runs(change, swapped[model][metric], flips, level)
+                if found_here["low"] is None and found_here["difference"] == 0:
+                    unseen = exact_binomial(0, change.clusters, level)[1] if change.clusters else 1.0
+                    bound = _farthest(counts, metric, unseen)
+                    found_here |= {"low": None if bound is None else -bound, "high": bound}
+                against.append(found_here)
             else:
                 seeds = [_of_model(single, counts, one, metric) for one in (0, model)]
                 against.append(_seeds(seeds, change, level))
+        if metric not in counts.task.not_shares:
+            against = [None if one is None else _within_reach(one, values[0]["value"]) for one in against]
         found[metric] = {"values": values, "against_first": against}
     return found
 
@@ -215,7 +226,7 @@ def _two_runs(change: Estimate, swapped: Swapped, flips: Flips | None, level: fl
         found["mcnemar"] = {"only_first": flips.only_first, "only_this": flips.only_this, "p": p}
         if flips.items == flips.images:  # else answers about one image are not independent
             found["p"], found["test"] = p, MCNEMAR
-        found["detectable"] = max(found["detectable"] or 0.0, min(1.0, fewest_flips(level) / flips.items))
+        found["detectable"] = max(found["detectable"] or 0.0, fewest_flips(level) / flips.items)
         if flips.only_first == flips.only_this == 0:
             # The draws all agree; how often the models can differ is bounded by never having been seen to.
             bound = exact_binomial(0, flips.images, level)[1]
@@ -244,6 +255,36 @@ def _flips(models: Sequence[tuple[Array, float | None]], clusters: Sequence[str]
     return Flips(
         int(np.sum(a[there] > b[there])), int(np.sum(b[there] > a[there])), int(there.sum()), len(images)
     )
+
+
+def _within_reach(change: dict[str, Any], first: float | None) -> dict[str, Any]:
+    """The difference of a share from ``first``, with no detectable one where that is more than can be."""
+    beyond = None not in (change["detectable"], first) and out_of_reach(change["detectable"], first)  # type: ignore[arg-type]
+    return change | {"detectable": None if beyond else change["detectable"], "out_of_reach": beyond}
+
+
+def _farthest(counts: TaskCounts, metric: str, share: float) -> float | None:
+    """How far a metric can move when a share of the images changes from any kind of answers seen to any
+    other; None where there are too many kinds to try, or some of these moves leave it undefined.
+
+    It bounds a difference of which the draws say nothing, as no image was answered so that it would differ.
+    """
+    first = counts.of(0)[0]
+    sums = np.zeros((len(set(counts.clusters)), len(first)))
+    np.add.at(sums, numbered(counts.clusters, len(counts.clusters)), np.array(list(first.values())).T)
+    kinds, times = np.unique(sums, axis=0, return_counts=True)
+    if len(kinds) > _MOST_KINDS:
+        return None
+    moved = np.minimum(share * len(sums), times)
+    totals = sums.sum(axis=0) + np.concatenate(
+        [
+            np.zeros((1, sums.shape[1])),
+            *((kinds - kind) * much for kind, much in zip(kinds, moved, strict=True)),
+        ]
+    )
+    values = counts.aggregate({name: totals[:, place] for place, name in enumerate(first)})[metric]
+    farthest = float(np.max(np.abs(values - values[0])))
+    return farthest or None if math.isfinite(farthest) else None
 
 
 def _seeds(seeds: Sequence[Sequence[float]], change: Estimate, level: float) -> dict[str, Any]:

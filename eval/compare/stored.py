@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 from eval.tasks.official_files import read_text
 from eval.unfinished import refuse_unfinished
 from mmtune.errors import UserError
+from mmtune.wording import counted
 
 _NEEDED = ("benchmark", "title", "primary", "lower_is_better", "n", "of", "metrics", "blind", "by")
 _METRIC = {"value", "low", "high", "n"}
@@ -133,7 +134,8 @@ def read_run(run: str | Path) -> StoredRun:
         found = len(stored.answered(name))
         if found != task["n"]:
             raise UserError(
-                f"predictions.jsonl has {found} answers of {name}, metrics.json is made from {task['n']}",
+                f"predictions.jsonl has {counted(found, 'answer')} of {name}, metrics.json is"
+                f" made from {task['n']}",
                 str(folder),
                 "run mmtune eval again in this folder; what is known is not asked again",
             )

@@ -6,6 +6,7 @@ import errno
 import hashlib
 import logging
 import shutil
+import socket
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,7 +63,7 @@ def download(remote: Remote, target: Path, page: str, patience: Patience) -> str
 
     part = target.with_name(target.name + _PART)
     client = httpx2.Client(follow_redirects=True, timeout=patience.timeout_s)
-    failures = 0
+    failures, reached = 0, False
     with client, Progress(None, f"fetch {target.name}", unit="byte") as progress:
         while True:
             before = part.stat().st_size if part.exists() else 0
@@ -74,10 +75,18 @@ def download(remote: Remote, target: Path, page: str, patience: Patience) -> str
             except (_AgainError, httpx2.TransportError) as error:
                 if isinstance(error, httpx2.UnsupportedProtocol):
                     raise UserError(f"This is no address to fetch from: {error}", remote.url) from error
+                reached |= isinstance(error, _AgainError)
+                if not reached and (why := _nobody_there(error)):
+                    raise UserError(
+                        why,
+                        remote.url,
+                        "check the address and the connection, or name a mirror with --from URL",
+                    ) from error
                 reason = str(error) or type(error).__name__
             except (httpx2.InvalidURL, httpx2.HTTPError) as error:
                 raise UserError(f"The file cannot be fetched: {error}", remote.url, f"see {page}") from error
             after = part.stat().st_size if part.exists() else 0
+            reached |= after > before
             failures = 0 if after > before else failures + 1
             if failures >= patience.tries:
                 raise UserError(
@@ -150,6 +159,21 @@ def _copy(response: Any, file: IO[bytes], progress: Progress) -> None:
     for piece in response.iter_raw():  # as it comes: what is put together first is lost when it breaks off
         file.write(piece)
         progress.advance(len(piece))
+
+
+def _nobody_there(error: BaseException) -> str:
+    """Why no server can be reached, where waiting does not help; "" for what may pass.
+
+    What comes after a server has answered may pass: it is started anew, or the network is.
+    """
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ConnectionRefusedError):
+            return "The connection is refused: no server listens at this address"
+        if isinstance(cause, socket.gaierror):
+            return f"There is no such host, or no network: {cause.strerror}"
+        cause = cause.__cause__ or cause.__context__
+    return ""
 
 
 def _resumable(part: Path) -> tuple[int, str]:

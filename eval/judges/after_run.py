@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from eval.backends.base import Answer
+from eval.blind import blind_lacking
 from eval.judges.agreement import VERDICTS
 from eval.judges.answers import described_files, own_rows
 from eval.judges.judging import Judging
@@ -77,6 +78,10 @@ def judge_run(
             unseen = _marked(
                 task, path, rows, replace(how, swap=False), out / FOLDER / f"{name}.blind", blind=True
             )
+            own, other = (own_rows(rows, name, blind=blind) for blind in (False, True))
+            asked = [item for item in task.load() if item.id in own]
+            lacking = blind_lacking(asked, seen["metrics"], unseen["metrics"] or {}, len(other), {})
+            judged[name]["blind_lacking"] = lacking
         judged[name]["blind"] = unseen["metrics"]
         for breakdown, kinds in judged[name]["by"].items():
             for kind, part in kinds.items():

@@ -20,6 +20,7 @@ from data_builders.teachers.base import (
 )
 from eval.tasks.official_files import read_rows, write_rows
 from mmtune.errors import UserError
+from mmtune.wording import counted
 
 NAME = "judgements.jsonl"
 FORM = 1
@@ -154,7 +155,8 @@ class Recorded:
         if other := list(dict.fromkeys(other)):
             named = ", ".join(other[:_LISTED]) + (" …" if len(other) > _LISTED else "")
             raise UserError(
-                f"{len(other)} answers are not those that were judged: {named}",
+                f"{counted(len(other), 'answer is', 'answers are')} not among those that were"
+                f" judged: {named}",
                 str(self._path),
                 "give the answers that were judged, or name a judge with --judge",
             )
@@ -172,7 +174,9 @@ class Recorded:
         other = [place[0] for place, key in keys.items() if asked.get(place) not in (key, "")]
         if other := list(dict.fromkeys(other)):
             raise UserError(
-                f"{len(other)} answers were judged by another truth or other settings, as {other[0]}",
+                f"{counted(len(other), 'answer was', 'answers were')} judged by another truth or"
+                f" other settings,"
+                f" as {other[0]}",
                 str(self._path),
                 "give the files that they were judged with, or name a judge with --judge",
             )

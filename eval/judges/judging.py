@@ -19,6 +19,7 @@ from eval.judges.prompts import Prompt
 from eval.scoring import Sampling
 from mmtune.errors import UserError
 from mmtune.records import ImageRef
+from mmtune.wording import counted
 
 MODES = ("benchmark", "checklist", "pairwise")
 
@@ -57,7 +58,9 @@ class Judging:
         if self.mode not in MODES:
             raise UserError(f"There is no mode {self.mode}", "--mode", f"choose one of {', '.join(MODES)}")
         if self.runs is not None and self.runs < 1:
-            raise UserError(f"{self.runs} runs are asked for", "--runs", "give at least 1")
+            raise UserError(
+                f"{counted(self.runs, 'run is', 'runs are')} asked for", "--runs", "give at least 1"
+            )
         if (self.hiring is None) == (self.replay is None):
             raise UserError(
                 "Who judges?", fix="name a judge with --judge, or judgements that there are with --replay"

@@ -25,6 +25,7 @@ from eval.judges.replay import replayed
 from eval.judges.result import header_of, result_of
 from eval.tasks.official_files import write_json, write_rows
 from mmtune.errors import UserError
+from mmtune.wording import counted
 
 log = logging.getLogger(__name__)
 
@@ -95,5 +96,7 @@ def _finish(
     if not marked.items:
         reason = next(iter(result["without_verdict"].values()), "nothing was asked").rstrip(".")
         fix = _SEND.format(out / BATCHES) if reason.startswith("waiting") else None
-        raise UserError(f"None of the {len(case.items)} items got a verdict: {reason}", str(out / NAME), fix)
+        raise UserError(
+            f"None of the {counted(len(case.items), 'item')} got a verdict: {reason}", str(out / NAME), fix
+        )
     return result

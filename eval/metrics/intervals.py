@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from eval.metrics.power import detectable_alone
+from eval.metrics.power import detectable_alone, out_of_reach
 
 Array = NDArray[np.float64]
 Totals = Mapping[str, Array]
@@ -47,6 +47,9 @@ class Estimate:
     ``eval.metrics.power.detectable_alone``."""
     why: str | None = None
     """Why there is no value, or no interval; None where both are there."""
+    out_of_reach: bool = False
+    """Whether ``detectable`` is None because no difference that a share can have is mostly seen on so few
+    items."""
 
 
 def bootstrap(
@@ -211,7 +214,9 @@ def _estimate(value: float, spread: Array, n: int, clusters: int, level: float, 
         return Estimate(value, low, high, n, clusters)
     low, high = (float(q) for q in np.quantile(defined, [(1 - level) / 2, (1 + level) / 2]))
     se = float(defined.std())
-    return Estimate(value, low, high, n, clusters, se, detectable_alone(se, level))
+    seen = detectable_alone(se, level)
+    beyond = share and out_of_reach(seen, value)
+    return Estimate(value, low, high, n, clusters, se, None if beyond else seen, beyond)
 
 
 def _check_trials(successes: float, trials: int) -> None:

@@ -46,3 +46,9 @@ def fewest_flips(level: float = 0.95) -> int:
     """Items that must change, all in one direction, before McNemar's exact test at ``1 - level`` sees it: 6
     at 5 %."""
     return max(1, math.ceil(1 - math.log2(1 - level)))
+
+
+def out_of_reach(difference: float, share: float) -> bool:
+    """Whether no other share can differ from ``share`` by so much, so that a detectable difference of that
+    size means that this many items would mostly show none; never of what is no share."""
+    return 0 <= share <= 1 and difference > max(share, 1 - share) + 1e-12

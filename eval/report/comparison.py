@@ -16,10 +16,11 @@ from eval.compare.metrics import TESTS
 from eval.compare.stored import Answer
 from eval.report.browsing import Reply, Sample, pack, reply_of
 from eval.report.lines import p_text
-from eval.report.numbers import NEUTRAL, label, number, title
+from eval.report.numbers import NEUTRAL, detectable, label, number, title
 from eval.report.overview import share_axis
 from eval.report.page import template, template_text, write_page
 from eval.report.shapes import Bar, Outline, differences, radar
+from mmtune.wording import counted
 
 _LEVEL = 0.05
 
@@ -121,7 +122,7 @@ def _row(
         "p_holm": _p(change.get("p_holm")),
         "p_bh": _p(change.get("p_bh")),
         "test": change["test"] or "",
-        "detectable": number(change.get("detectable")),
+        "detectable": detectable(change),
         "n": change["n"],
         "of": found["of"] if found["n"] < found["of"] else None,
         "verdict": said,
@@ -160,8 +161,8 @@ def _radar(comparison: Mapping[str, Any], names: Sequence[str]) -> Markup:
 def _unmatched(comparison: Mapping[str, Any]) -> list[str]:
     runs = [run for model in comparison["models"] for run in model["runs"]]
     return [
-        f"{title(task)}: {only['n']} items of {run} are not in all runs: {', '.join(only['ids'])}"
-        + (" …" if only["n"] > len(only["ids"]) else "")
+        f"{title(task)}: {counted(only['n'], f'item of {run} is', f'items of {run} are')} not in"
+        f" all runs: {', '.join(only['ids'])}" + (" …" if only["n"] > len(only["ids"]) else "")
         for task, found in comparison["tasks"].items()
         for run, only in zip(runs, found["only"], strict=True)
         if only["n"]

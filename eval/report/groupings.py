@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from eval.report.numbers import number
+from eval.report.numbers import number, title
 
 
 @dataclass(frozen=True)
@@ -55,11 +55,17 @@ def _row(name: str, ability: Mapping[str, Any]) -> AbilityRow:
         number(ability["stability"]),
         ability["n"],
         tuple(_member(row) for row in ability["members"]),
-        (*ability["missing"], *(f"{one} (no task)" for one in ability["not_here"])),
+        (*map(_named, ability["missing"]), *(f"{one} (no task)" for one in ability["not_here"])),
     )
 
 
+def _named(member: str) -> str:
+    """A member with its benchmark's name as that writes it; its kinds are the benchmark's own."""
+    task, space, kinds = member.partition(" ")
+    return title(task) + space + kinds
+
+
 def _member(row: Mapping[str, Any]) -> str:
-    said = f"{row['name']} {number(row['value'])}"
+    said = f"{_named(row['name'])} {number(row['value'])}"
     said += " as a stand-in" if row["stand_in"] else ""
     return said if row["complete"] else f"{said}, over a part of its items"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from eval.report.numbers import label, title
+from mmtune.wording import counted
 
 FORMS = ("latex", "markdown")
 
@@ -38,11 +39,12 @@ class _Form:
     up: str
     down: str
     none: str
+    p_holm: str
 
 
 _FORMS = {
-    "latex": _Form(r"$\pm$", "$-$", r"$\uparrow$", r"$\downarrow$", "--"),
-    "markdown": _Form("±", "−", "↑", "↓", "–"),
+    "latex": _Form(r"$\pm$", "$-$", r"$\uparrow$", r"$\downarrow$", "--", r"$p_{\mathrm{Holm}}$"),
+    "markdown": _Form("±", "−", "↑", "↓", "–", "p Holm"),
 }
 
 _UNSCORED: Mapping[str, Any] = {"value": None, "low": None, "high": None}
@@ -71,7 +73,7 @@ def show_line(name: str, results: Mapping[str, Any], form: str) -> str:
 
 def compare_lines(comparison: Mapping[str, Any], form: str) -> str:
     """A comparison as rows of a table: each model, and each one's difference from the first with its p-value
-    after Holm's correction.
+    after Holm's correction; then a legend, since the intervals are not corrected and the p-values are.
 
     Args:
         comparison: of ``eval.compare.compare``.
@@ -91,7 +93,17 @@ def compare_lines(comparison: Mapping[str, Any], form: str) -> str:
         for model, name in enumerate(names)
         if model
     ]
-    return _table(heads, rows, form)
+    return _table(heads, rows, form) + _legend(comparison["settings"], form)
+
+
+def _legend(settings: Mapping[str, Any], form: str) -> str:
+    """What ± and p are: a comment in LaTeX, a line under the table in Markdown."""
+    words = (
+        f"±: half of the unadjusted {settings['level'] * 100:g} % interval; p Holm: adjusted over"
+        f" {counted(settings['tests_corrected'], 'test')}, so that it can be above"
+        f" {1 - settings['level']:.2g} where the interval excludes 0."
+    )
+    return f"% {words}\n" if form == "latex" else f"\n{words}\n"
 
 
 def escape_text(text: str, form: str) -> str:
@@ -127,7 +139,7 @@ def _change(change: Mapping[str, Any], form: str) -> str:
         return _FORMS[form].none
     sign = "+" if change["difference"] > 0 else ""
     p = change.get("p_holm")
-    told = "" if p is None else f" (p {p_text(p)})"
+    told = "" if p is None else f" ({_FORMS[form].p_holm} {p_text(p)})"
     if form == "latex":
         told = told.replace("<", "$<$")
     return sign + _number(change["difference"], form) + _half(change, form) + told
@@ -155,4 +167,4 @@ def _plain(value: float) -> str:
 
 
 def _of(n: int, of: int) -> str:
-    return "" if n == of else f" ({n} of {of} items)"
+    return "" if n == of else f" ({n} of {counted(of, 'item')})"

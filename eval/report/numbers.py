@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -28,8 +27,6 @@ _LABELS = {
     "mentions_per_caption_fixed": "objects a description, quirks mended",
     "cider_d": "CIDEr-D (own tokeniser)",
 }
-_WRITTEN = {"pope": "POPE", "vqav2": "VQAv2", "chair": "CHAIR"}
-_ACRONYMS = re.compile(rf"\b(?:{'|'.join(_WRITTEN)})\b")
 NEUTRAL = frozenset({"yes_ratio", "yes_ratio_fixed", "mentions_per_caption", "mentions_per_caption_fixed"})
 """Metrics of which neither more nor less is better."""
 
@@ -40,8 +37,22 @@ def label(metric: str) -> str:
 
 
 def title(name: str) -> str:
-    """A task's name in words."""
-    return _ACRONYMS.sub(lambda found: _WRITTEN[found[0]], spaced(name))
+    """A task's name as its benchmark writes it, with the split or whatever follows it in words."""
+    from eval.tasks import TASKS
+
+    parts = name.split("_")
+    for length in range(len(parts), 0, -1):
+        if (task := "_".join(parts[:length])) in TASKS:
+            rest = (_proper(part) if part in TASKS else part for part in parts[length:])
+            return " ".join([TASKS[task].title.partition(":")[0], *rest])
+    return spaced(name)
+
+
+def _proper(task: str) -> str:
+    """The name alone, as A-OKVQA of POPE's questions about its images."""
+    from eval.tasks import TASKS
+
+    return TASKS[task].title.partition(":")[0].split()[0]
 
 
 def spaced(name: str) -> str:
@@ -54,6 +65,11 @@ def number(value: float | None) -> str:
     if value is None:
         return "–"
     return f"{value:.3f}" if abs(value) < 10 else f"{value:,.1f}"
+
+
+def detectable(found: Metric) -> str:
+    """The smallest difference that is mostly seen, of an estimate or a difference."""
+    return "not with this n" if found.get("out_of_reach") else number(found.get("detectable"))
 
 
 def interval(metric: Metric | None) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from eval.report.numbers import interval, label, number, title
+from mmtune.wording import counted
 
 
 @dataclass(frozen=True)
@@ -39,14 +40,18 @@ def view_overlap(results: Mapping[str, Any]) -> OverlapView | None:
         return None
     notes = list(found["notes"])
     notes += [
-        f"{file['unusable']} of {file['rows']} rows of {file['path']} could not be compared, as:"
+        f"{file['unusable']} of {counted(file['rows'], 'row')} of {file['path']} could not be compared, as:"
         f" {file['reason']}"
         for file in found["records"]
         if file["unusable"]
     ]
     if found["unread_images"]:
-        notes.append(f"{len(found['unread_images'])} images of the benchmarks could not be compared")
-    files = tuple(f"{file['path']} ({file['rows']:,} rows)" for file in found["records"])
+        notes.append(
+            f"{counted(len(found['unread_images']), 'image')} of the benchmarks could not be compared"
+        )
+    files = tuple(
+        f"{file['path']} ({counted(file['rows'], 'row', thousands=True)})" for file in found["records"]
+    )
     rows = tuple(_row(name, task) for name, task in results["tasks"].items() if task.get("overlap"))
     return OverlapView(rows, files, tuple(notes))
 

@@ -18,6 +18,7 @@ from eval.report.numbers import (
     NEUTRAL,
     Metric,
     against_blind,
+    detectable,
     duration,
     interval,
     label,
@@ -31,6 +32,7 @@ from eval.report.robustness import reliability_view, robustness_view
 from eval.report.runs import read_rows, view_run
 from eval.report.samples import ContactSheet, Row, contact_sheet
 from eval.tasks.official_files import write_whole
+from mmtune.wording import agreeing, counted
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -108,6 +110,7 @@ def write_report(
         tiles=_tiles(results),
         gaps=_gaps(results),
         tasks=[_task(name, task) for name, task in results["tasks"].items()],
+        not_blind=_not_blind(results),
         breakdowns=_breakdowns(results),
         comparisons=[_comparison(name, models) for name, models in (comparisons or {}).items()],
         runs=[view_run(name, folder) for name, folder in stages.items()],
@@ -141,6 +144,7 @@ def template(name: str) -> Template:
         undefined=jinja2.StrictUndefined,
     )
     environment.filters |= {"title_of": title, "spaced": spaced, "duration": duration}
+    environment.filters |= {"counted": counted, "agreeing": agreeing}
     return environment.get_template(name)
 
 
@@ -184,7 +188,7 @@ def _line(
         verdict=verdict,
         verdict_text=_VERDICTS[verdict],
         arrow="" if neutral else "↓" if lower_is_better else "↑",
-        detectable=number(metric.get("detectable")),
+        detectable=detectable(metric),
         primary=primary,
     )
 
@@ -254,7 +258,7 @@ def _breakdowns(results: Mapping[str, Any]) -> list[dict[str, Any]]:
             ]
             found.sort(key=lambda row: row[1]["value"], reverse=not lower)
             if len(found) > 1:
-                heading = f"{title(name)}: {label(metric)} by {spaced(breakdown)}"
+                heading = f"{title(name)}: {label(metric)} by {breakdown}"
                 rows = [(kind, _line(metric, one, blind, lower)) for kind, one, blind in found]
                 tables.append({"name": heading, "rows": rows, "bars": kind_bars(heading, found)})
     return tables
@@ -278,11 +282,12 @@ def _gaps(results: Mapping[str, Any]) -> list[str]:
     sentences = []
     for name, task in results["tasks"].items():
         if task["n"] < task["of"]:
-            sentence = f"{title(name)} is scored over {task['n']} of {task['of']} items"
+            sentence = f"{title(name)} is scored over {task['n']} of {counted(task['of'], 'item')}"
             reasons = []
             if task.get("items_without_verdict"):
                 listed = f", listed in {task['judged_file']}" if task.get("judged_file") else ""
-                reasons.append(f"{task['items_without_verdict']} have no verdict of the judge{listed}")
+                without = counted(task["items_without_verdict"], "has", "have")
+                reasons.append(f"{without} no verdict of the judge{listed}")
             if task.get("limit"):
                 reasons.append(f"limited to {task['limit']} by the settings")
             if task.get("failed"):
@@ -291,6 +296,17 @@ def _gaps(results: Mapping[str, Any]) -> list[str]:
                     f"{task['failed']} failed, as: {example}" if example else f"{task['failed']} failed"
                 )
             sentences.append(f"{sentence} ({'; '.join(reasons)})" if reasons else sentence)
+    return sentences
+
+
+def _not_blind(results: Mapping[str, Any]) -> list[str]:
+    """A sentence for each task and reason why metrics of it have no blind value."""
+    sentences = []
+    for name, task in results["tasks"].items():
+        lacking = task.get("blind_lacking", {})
+        for why in dict.fromkeys(lacking.values()):
+            metrics = ", ".join(label(metric) for metric, reason in lacking.items() if reason == why)
+            sentences.append(f"{title(name)} has no blind {metrics}: {why}")
     return sentences
 
 

@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from eval.report.curves import Curve, Spot, curves
 from eval.report.numbers import interval, label, number, title
+from mmtune.wording import counted
 
 SUMMARY = {
     "mean_drop": "mean drop over severities",
@@ -151,7 +152,7 @@ def _confidence(found: Mapping[str, Any] | None) -> Iterator[dict[str, Any]]:
         ]
         yield {
             "title": "Calibration and selective answering",
-            "note": f"From {_WAYS[way]}, of {one['n']} of {one['of']} answers.",
+            "note": f"From {_WAYS[way]}, of {one['n']} of {counted(one['of'], 'answer')}.",
             "charts": [
                 curves(
                     "accuracy by confidence",
@@ -171,7 +172,7 @@ def _bias(
 ) -> Iterator[dict[str, Any]]:
     if not found:
         return
-    note = f"Over {found['n']} yes/no questions; a reply that says neither counts as not yes."
+    note = f"Over {counted(found['n'], 'yes/no question')}; a reply that says neither counts as not yes."
     official = metrics.get("yes_ratio", {}).get("value")
     if official is not None and official != found["yes_ratio"]["value"]:
         note += (
@@ -211,7 +212,10 @@ def _abstention(found: Mapping[str, Any] | None) -> Iterator[dict[str, Any]]:
         "f1": "F1",
         "declined_wrongly": "declined, of the answerable",
     }
-    note = f"{found['declined']} of {found['n']} questions declined, {found['unanswerable']} have no answer."
+    note = (
+        f"{found['declined']} of {counted(found['n'], 'question')} declined,"
+        f" {counted(found['unanswerable'], 'has', 'have')} no answer."
+    )
     figures = [(words, *_figure(found[key])) for key, words in named.items()]
     yield {"title": "Abstention", "note": note, "charts": [], "figures": figures}
 

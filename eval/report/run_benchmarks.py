@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from eval.report.charts import Point, Series, line_chart
 from eval.report.numbers import label, number, spaced, title
+from mmtune.wording import counted
 
 MOST_KINDS = 8
 """Kinds of a breakdown that are drawn; one with more is left to TensorBoard and ``evals.jsonl``."""
@@ -48,14 +49,14 @@ def _curve(task: str, rows: Sequence[Mapping[str, Any]]) -> BenchmarkCurve:
     for breakdown, kinds in rows[-1]["by"].items():
         for kind in kinds if 1 < len(kinds) <= MOST_KINDS else ():
             points = _points((row["step"], row["by"].get(breakdown, {}).get(kind)) for row in rows)
-            series.append(Series(f"{spaced(breakdown)}: {spaced(kind)}", points, "kind"))
-    over = dict.fromkeys(f"{row['n']} of {row['of']} items" for row in rows)
+            series.append(Series(f"{breakdown}: {spaced(kind)}", points, "kind"))
+    over = dict.fromkeys(f"{row['n']} of {counted(row['of'], 'item')}" for row in rows)
     ways = dict.fromkeys(way for row in rows for way in row["answered_by"])
     notes = [f"over {', then '.join(over)}, answered by {', '.join(ways)}"]
     if len(series) > 1:
         notes.append("thin lines are kinds of items")
     if len(whole) < len(rows):
-        notes.append(f"undefined at {len(rows) - len(whole)} of {len(rows)} evaluations")
+        notes.append(f"undefined at {len(rows) - len(whole)} of {counted(len(rows), 'evaluation')}")
     name, last = title(task), rows[-1]["metrics"].get(metric)
     return BenchmarkCurve(
         name,

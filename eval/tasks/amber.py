@@ -46,6 +46,7 @@ class Amber(AccuracyTask):
     Source: inference.py of junyangwang0410/AMBER.
     """
 
+    needs = ("annotations", "questions")
     title = "AMBER by questions: existence, attributes, relations"
     published = Published(
         SEE_PAGE,
@@ -62,6 +63,11 @@ class Amber(AccuracyTask):
     answer_texts = ("response", "answer", "prediction", "text")
 
     def load(self) -> list[Item]:
+        _check_questions(self)
+        return self.load_truth()
+
+    def load_truth(self) -> list[Item]:
+        """Items without their questions where there is no file of these."""
         return [
             Item(str(row["id"]), image, query, row["truth"], _kind(row), row["id"])
             for row, image, query in _rows(self)
@@ -105,6 +111,7 @@ class AmberDescriptions(AccuracyTask):
     Source: as ``Amber``.
     """
 
+    needs = Amber.needs
     title = "AMBER by descriptions: CHAIR, cover, cognition (without spaCy: near the official figures)"
     published = replace(Amber.published, items="1,004 descriptions")
     primary = "chair"
@@ -117,6 +124,11 @@ class AmberDescriptions(AccuracyTask):
     answer_texts = Amber.answer_texts
 
     def load(self) -> list[Item]:
+        _check_questions(self)
+        return self.load_truth()
+
+    def load_truth(self) -> list[Item]:
+        """Items without their images where there is no file of these."""
         path = self.annotations.parent / "relation.json"
         value = read_json(path)
         if not isinstance(value, dict):
@@ -166,6 +178,16 @@ class AmberDescriptions(AccuracyTask):
         for word in word_tokens(text.lower()):
             nouns += [form for form in singular_candidates(word) if form in self._vocabulary][:1]
         return nouns
+
+
+def _check_questions(task: AccuracyTask) -> None:
+    """The annotations name neither images nor questions: without the query file nothing could be asked.
+
+    Raises:
+        UserError: if it is not given.
+    """
+    if not task.config.questions:
+        raise UserError(f"Task {task.name} has no question file", fix="give query_*.json with questions=FILE")
 
 
 def _rows(task: AccuracyTask) -> list[tuple[Mapping[str, Any], str, str]]:

@@ -26,6 +26,9 @@ PROMPTS: Mapping[str, str] = {
 """Prompts by name; ``short``, ``letter`` and the others have the lines that the LLaVA-1.5 protocol puts under
 a question."""
 
+COMMON = ("images", "name", "prompt", "max_new_tokens", "limit")
+"""Settings that every task takes."""
+
 Counts = dict[str, float]
 """Numbers of one item that add up over items, as ``{"right": 1, "items": 1}``."""
 
@@ -132,6 +135,11 @@ class Task(ABC):
     """Names under which answer files hold the id, the likeliest first."""
     answer_texts: ClassVar[tuple[str, ...]] = ("answer", "prediction", "text", "response")
     """Names under which answer files hold the answer."""
+
+    needs: ClassVar[tuple[str, ...]] = ("annotations",)
+    """Settings that asking cannot do without."""
+    takes: ClassVar[tuple[str, ...]] = ()
+    """Further settings, beside those that every task takes (``COMMON``)."""
 
     def __init__(self, config: TaskConfig) -> None:
         self.config = config

@@ -38,6 +38,7 @@ class ChairTask(DescriptionTask):
     )
     primary = "chair_i"
     lower_is_better = frozenset({"chair_i", "chair_s", "chair_i_fixed", "chair_s_fixed"})
+    not_shares = frozenset({"mentions_per_caption", "mentions_per_caption_fixed"})
     default_max_new_tokens = 256
     instruction = "Describe the image in detail."
 

@@ -16,6 +16,7 @@ from eval.tasks.base import Counts, Item, Task
 from eval.tasks.official_files import answers_path, fields, read_json, section, write_json
 from eval.tasks.published import COCO_ANNOTATIONS, COCO_LICENCE, COCO_PAGE, COCO_VAL2014, Published
 from mmtune.errors import UserError
+from mmtune.wording import counted
 
 
 class CocoCaptions(Task):
@@ -29,6 +30,7 @@ class CocoCaptions(Task):
     Source: pycocoevalcap (coco-caption), with a tokeniser of our own for its Java one.
     """
 
+    takes = ("split",)
     title = (
         "COCO, NoCaps, Flickr30k captions: BLEU, ROUGE-L, CIDEr-D (METEOR and SPICE need Java: not computed)"
     )
@@ -57,7 +59,7 @@ class CocoCaptions(Task):
         lacking = [item for item in items if not item.truth]
         if lacking:
             raise UserError(
-                f"{len(lacking)} images have no caption, as {lacking[0].id}",
+                f"{counted(len(lacking), 'image has', 'images have')} no caption, as {lacking[0].id}",
                 str(path),
                 "give the split with captions",
             )

@@ -33,6 +33,7 @@ class DescriptionTask(Task):
     ``prompt`` without ``{question}`` in it takes its place.
     """
 
+    takes = ("synonyms", "mode")
     asks_questions = False
     answer_ids = ("image_id", "question_id", "id")
     answer_texts = ("caption", "answer", "prediction", "text")

@@ -26,6 +26,7 @@ class GQA(AccuracyTask):
     Source: eval.py of GQA; LLaVA's conversion of replies.
     """
 
+    takes = ("choices",)
     title = "GQA: composed questions; consistency, validity, plausibility"
     published = Published(
         SEE_PAGE,

@@ -28,7 +28,10 @@ from eval.tasks.official_files import answers_path, check_unique, fields
 from eval.tasks.published import SEE_PAGE, Published, Remote
 
 _SERVER = "https://download.openmmlab.com/mmclassification/datasets/mmbench"
-_KINDS = {"category": "category", "l2-category": "l2_category", "l2_category": "l2_category"}
+_KINDS = {"category": "category"} | dict.fromkeys(
+    ("l2_category", "L2-category", "l2-category"), "l2-category"
+)
+"""Column → breakdown under the official column's name; copies of the benchmark write the former otherwise."""
 
 
 class MMBench(ChoiceTask, TableOfImages):

@@ -16,6 +16,7 @@ from eval.tasks.base import Counts, Item
 from eval.tasks.official_files import read_text
 from eval.tasks.published import SEE_PAGE, Published
 from mmtune.errors import UserError
+from mmtune.wording import counted
 
 _TASKS = (*MME_PERCEPTION, *MME_COGNITION)
 _TABS = {3: "image, question and label", 4: "image, question, label and reply"}
@@ -194,7 +195,7 @@ def _lines(path: Path, *widths: int) -> list[list[str]]:
             if len(cells) not in widths:
                 wanted = _TABS.get(widths[-1], "question and label")
                 raise UserError(
-                    f"Line {number} has {len(cells)} cells, not {widths[-1]}",
+                    f"Line {number} has {counted(len(cells), 'cell')}, not {widths[-1]}",
                     str(path),
                     f"write {wanted}, with tabs",
                 )

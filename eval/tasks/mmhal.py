@@ -15,6 +15,7 @@ from eval.tasks.judged import JudgedTask
 from eval.tasks.official_files import answers_path, fields, read_json, read_rows, read_text, write_json
 from eval.tasks.published import SEE_PAGE, Published
 from mmtune.errors import UserError
+from mmtune.wording import counted
 
 _BEST = 6.0
 
@@ -55,7 +56,8 @@ class MMHal(JudgedTask):
             return super().read_answers(path, items)
         if len(value) != len(items):
             raise UserError(
-                f"There are {len(value)} judgements without ids of {len(items)} answers",
+                f"The file has {counted(len(value), 'judgement')} without ids of"
+                f" {counted(len(items), 'answer')}",
                 str(path),
                 "give all",
             )
@@ -72,7 +74,10 @@ class MMHal(JudgedTask):
             return super().read_model_answers(path, items)
         if len(rows) != len(items):
             raise UserError(
-                f"There are {len(rows)} answers without ids to {len(items)} questions", str(path), "give all"
+                f"The file has {counted(len(rows), 'answer')} without ids to"
+                f" {counted(len(items), 'question')}",
+                str(path),
+                "give all",
             )
         answers: dict[str, str] = {}
         for number, (item, row) in enumerate(zip(items, rows, strict=True), start=1):

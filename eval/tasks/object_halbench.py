@@ -37,6 +37,8 @@ class ObjectHalBench(TableOfImages):
     Source: eval/eval_gpt_obj_halbench.py of RLHF-V/RLHF-V.
     """
 
+    needs = ("annotations", "truth")
+    takes = ("replies", "synonyms")
     title = "Object HalBench: hallucinated objects in detailed descriptions"
     published = Published(
         SEE_PAGE,

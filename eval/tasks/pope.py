@@ -14,6 +14,7 @@ from eval.tasks.base import Counts, Item, Task, TaskConfig
 from eval.tasks.official_files import answers_path, check_unique, fields, read_rows, write_rows
 from eval.tasks.published import COCO_VAL2014, Published, github
 from mmtune.errors import UserError
+from mmtune.wording import counted
 
 SPLIT = re.compile(r"random|popular|adversarial")
 """Told from the file's name, as ``coco_pope_random.json``."""
@@ -106,7 +107,8 @@ class Pope(Task):
         answers: dict[str, str] = {}
         if len(rows) != len(items):
             raise UserError(
-                f"The answer file has {len(rows)} rows without ids, but there are {len(items)} questions",
+                f"The answer file has {counted(len(rows), 'row')} without ids, but the benchmark has"
+                f" {counted(len(items), 'question')}",
                 str(path),
                 "give each row its question_id",
             )

@@ -17,6 +17,7 @@ from eval.tasks.base import Counts, Item
 from eval.tasks.official_files import check_unique, fields, read_json, section
 from eval.tasks.published import Published
 from mmtune.errors import UserError
+from mmtune.wording import counted
 
 _MODES = ("image", "padded", "thousandths")
 _IDS = ("sent_id", "question_id", "id")
@@ -33,6 +34,7 @@ class RefCoco(AccuracyTask):
     Source: lichengunc/refer for the files; there is no official script for boxes.
     """
 
+    takes = ("split", "mode")
     title = "RefCOCO/+/g: the box of what an expression refers to"
     published = Published(
         "annotations: see its page; images under Flickr's terms",
@@ -136,7 +138,7 @@ def _find(folder: Path) -> tuple[Path, Path]:
     refs = sorted(folder.glob("refs(*).p"))
     if len(refs) != 1 or not (folder / "instances.json").exists():
         raise UserError(
-            f"There are {len(refs)} refs(...).p in this folder"
+            f"This folder has {counted(len(refs), 'file')} refs(...).p"
             if len(refs) != 1
             else "There is no instances.json",
             str(folder),

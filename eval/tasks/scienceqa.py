@@ -13,6 +13,7 @@ from eval.tasks.choices import Choice, ChoiceTask, asked, lettered, truth_choice
 from eval.tasks.official_files import fields, read_json
 from eval.tasks.published import SEE_PAGE, Published, Remote, github
 from mmtune.errors import UserError
+from mmtune.wording import counted
 
 
 class ScienceQA(ChoiceTask):
@@ -25,6 +26,7 @@ class ScienceQA(ChoiceTask):
     where it reads none.
     """
 
+    takes = ("split",)
     title = "ScienceQA: school questions with options, with and without an image"
     published = Published(
         "CC BY-NC-SA 4.0",
@@ -89,7 +91,9 @@ class ScienceQA(ChoiceTask):
             lacking = [pid for pid in splits[split] if pid not in problems]
             if lacking:
                 raise UserError(
-                    f"{len(lacking)} problems of {split} are not there, as {lacking[0]}", str(path)
+                    f"Of {split} {counted(len(lacking), 'problem is', 'problems are')} not"
+                    f" there, as {lacking[0]}",
+                    str(path),
                 )
             return [str(pid) for pid in splits[split]]
         named = [pid for pid, row in problems.items() if row.get("split") == split]

@@ -34,6 +34,8 @@ class TextOnly(AccuracyTask):
     Source: ours.
     """
 
+    needs = ()
+    takes = ("annotations",)
     title = "Text only: what visual training makes a language model forget"
     published = Published(
         "that of mmtune", "60", "none", "10 kB, ships with mmtune", "https://pypi.org/project/mmtune/"

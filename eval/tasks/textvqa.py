@@ -12,6 +12,7 @@ from eval.tasks.official_files import check_unique, fields, read_json, section
 from eval.tasks.published import Published, Remote
 from eval.tasks.truths import most_given
 from mmtune.errors import UserError
+from mmtune.wording import counted
 
 
 class TextVQA(AccuracyTask):
@@ -23,6 +24,7 @@ class TextVQA(AccuracyTask):
     Source: TextVQAAccuracyEvaluator of facebookresearch/mmf.
     """
 
+    takes = ("ocr",)
     title = "TextVQA: text in photographs, ten annotators"
     published = Published(
         "CC BY 4.0",
@@ -49,7 +51,9 @@ class TextVQA(AccuracyTask):
             )
             answers = row.get("answers")
             if answers is not None and len(answers) != 10:
-                raise UserError(f"Question {question_id} has {len(answers)} answers, not ten", str(path))
+                raise UserError(
+                    f"Question {question_id} has {counted(len(answers), 'answer')}, not ten", str(path)
+                )
             if self.config.ocr:
                 question = f"{question}\nReference OCR token: {', '.join(tokens.get(image_id, []))}"
             items.append(Item(str(question_id), f"{image_id}.jpg", question, answers, {}, question_id))

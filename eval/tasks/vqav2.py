@@ -21,6 +21,7 @@ from eval.tasks.official_files import (
 from eval.tasks.published import COCO_VAL2014, Published, Remote
 from eval.tasks.truths import most_given
 from mmtune.errors import UserError
+from mmtune.wording import counted
 
 
 class VQAv2(Task):
@@ -33,6 +34,8 @@ class VQAv2(Task):
     Source: GT-Vision-Lab/VQA, VQAEval.
     """
 
+    needs = ("questions",)
+    takes = ("annotations",)
     title = "VQAv2: open questions, ten annotators"
     published = Published(
         "annotations CC BY 4.0; images under Flickr's terms",
@@ -153,7 +156,8 @@ class VQAv2(Task):
         if lacking or unasked:
             example = (lacking or unasked)[0]
             raise UserError(
-                f"{len(lacking)} questions have no annotation and {len(unasked)} annotations no question,"
+                f"{counted(len(lacking), 'question has', 'questions have')} no annotation and"
+                f" {counted(len(unasked), 'annotation')} no question,"
                 f" as {example}",
                 f"{self.config.questions} and {self.config.annotations}",
                 "give the two files of one split",

@@ -192,7 +192,7 @@
     const from = found.length ? page * PAGE + 1 : 0;
     const to = Math.min(found.length, (page + 1) * PAGE);
     const n = (number) => number.toLocaleString("en");
-    status.textContent = `${n(found.length)} of ${n(data.rows.length)} samples; ${n(from)} to ${n(to)} are shown`;
+    status.textContent = `${n(found.length)} of ${n(data.rows.length)} ${data.rows.length === 1 ? "sample" : "samples"}; ${n(from)} to ${n(to)} are shown`;
     part("page").textContent = `page ${page + 1} of ${pages}`;
     part("back").disabled = page === 0;
     part("on").disabled = page >= pages - 1;

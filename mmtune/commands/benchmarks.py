@@ -5,13 +5,18 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from eval.tasks import Task
 
 _WIDE = 160
 
 
 def list_benchmarks(*, as_json: bool) -> None:
-    """Print every benchmark with its licence, size and source."""
+    """Print every benchmark with its licence, size, source and settings."""
     from eval.tasks import TASKS
+    from eval.tasks.base import COMMON
 
     if as_json:
         told = {name: _told(task) for name, task in TASKS.items()}
@@ -29,12 +34,17 @@ def list_benchmarks(*, as_json: bool) -> None:
         fetched = "; --fetch gets its files" if of.files else ""
         table.add_row(
             name,
-            f"{task.title}\n{of.page}\nlicence: {of.licence}{fetched}",
+            f"{task.title}\n{of.page}\nlicence: {of.licence}{fetched}\nsettings: {_settings(task)}",
             f"items: {of.items}\nimages: {of.images}\nsize: {of.size}",
         )
     # Text that is not for people has no width of its own, and lines are not to be broken in it.
     width = None if sys.stdout.isatty() else _WIDE
-    Console(highlight=False, markup=False, width=width).print(table)
+    console = Console(highlight=False, markup=False, width=width)
+    console.print(table)
+    console.print(
+        f"Settings follow the task as {next(iter(TASKS))}:KEY=VALUE,…; * must be given to ask a model. Every"
+        f" task also takes {', '.join(COMMON)}."
+    )
 
 
 def fetch_benchmark(name: str, into: Path | None, mirror: str | None) -> None:
@@ -57,10 +67,18 @@ def fetch_benchmark(name: str, into: Path | None, mirror: str | None) -> None:
         sys.stdout.write(f"use it with --task {task}:{settings}\n")
 
 
-def _told(task: type) -> dict[str, object]:
-    of = task.published  # type: ignore[attr-defined]
+def _settings(task: type[Task]) -> str:
+    """The task's own settings, those that must be given marked."""
+    return ", ".join([*(f"{name}*" for name in task.needs), *task.takes])
+
+
+def _told(task: type[Task]) -> dict[str, object]:
+    from eval.tasks.base import COMMON
+
+    of = task.published
     return {
-        "title": task.title,  # type: ignore[attr-defined]
+        "title": task.title,
+        "settings": {"required": list(task.needs), "optional": [*task.takes, *COMMON]},
         "licence": of.licence,
         "items": of.items,
         "images": of.images,

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mmtune.errors import UserError
+from mmtune.wording import counted
 
 SUMMARY = "Build data: images, records and benchmark files in their official formats."
 EXAMPLE = """
@@ -148,7 +149,9 @@ def _verify(args: argparse.Namespace) -> int:
     noted = args.out or beside(args.verify, "verify-problems")
     of_pairs = verifying.holds_pairs(args.verify)
     done = (verifying.verify_file if of_pairs else verify_file)(args.verify, annotations, noted)
-    sys.stdout.write(f"{args.verify}: {done.counts['records']} records, {done.problems or 'all verified'}\n")
+    sys.stdout.write(
+        f"{args.verify}: {counted(done.counts['records'], 'record')}, {done.problems or 'all verified'}\n"
+    )
     return 2 if done.problems else 0
 
 

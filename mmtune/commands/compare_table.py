@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from mmtune.wording import counted
+
 _WIDTH = 240
 
 
@@ -18,7 +20,7 @@ def show_comparison(comparison: Mapping[str, Any]) -> None:
     from rich.table import Table
 
     from eval.compare.metrics import TESTS
-    from eval.report.numbers import without_interval
+    from eval.report.numbers import detectable, without_interval
 
     # As wide as the numbers need: a cut number is no number.
     console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True, width=_WIDTH)
@@ -29,7 +31,8 @@ def show_comparison(comparison: Mapping[str, Any]) -> None:
         changes: dict[str, Any] = {}
         table.add_column("benchmark")
         table.add_column("metric")
-        for heading in (names[0], name, "difference", "95 % interval", "p", "p Holm", "p BH", "detectable"):
+        headings = ("difference", "unadjusted 95 % interval", "p", "p Holm", "p BH", "detectable")
+        for heading in (names[0], name, *headings):
             table.add_column(heading, justify="right")
         table.add_column("items", justify="right")
         for task, found in comparison["tasks"].items():
@@ -49,7 +52,7 @@ def show_comparison(comparison: Mapping[str, Any]) -> None:
                     _signed(change["difference"]),
                     _interval(change),
                     *(_p(change.get(key)) for key in ("p", "p_holm", "p_bh")),
-                    _number(change.get("detectable")),
+                    detectable(change),
                     f"{change['n']}{part}",
                     style=None if metric == found["primary"] else "dim",
                 )
@@ -60,13 +63,18 @@ def show_comparison(comparison: Mapping[str, Any]) -> None:
         console.print(f"{test}: {TESTS[test]}")
     console.print(
         "p Holm and p BH are corrected over the primary metrics of all tasks and models; other p are not"
-        " corrected. detectable: what a comparison of these items sees in four of five tries.",
+        " corrected, nor are the intervals, which can exclude 0 where p Holm is above 0.05."
+        " detectable: what a comparison of these items sees in four of five tries; not with this n:"
+        " they would mostly miss any difference that is possible.",
     )
     for task, found in comparison["tasks"].items():
         for run, only in zip(_runs(comparison), found["only"], strict=True):
             if only["n"]:
                 some = ", ".join(only["ids"][:5]) + (" …" if only["n"] > 5 else "")
-                console.print(f"{task}: {only['n']} items of {run} are not in all runs: {some}")
+                console.print(
+                    f"{task}: {counted(only['n'], f'item of {run} is', f'items of {run} are')}"
+                    f" not in all runs: {some}"
+                )
     for note in comparison["notes"]:
         console.print(f"note: {note}")
     for task, reason in comparison["not_compared"].items():

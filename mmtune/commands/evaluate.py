@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from mmtune.commands import stored_runs
 from mmtune.commands.judge_arguments import JUDGE_HELP, place_of
 from mmtune.errors import UserError
+from mmtune.wording import counted
 
 if TYPE_CHECKING:
     from eval.judges.judging import Judging
@@ -48,7 +49,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="TASK:KEY=VALUE,…",
-        help="a benchmark and its files (annotations, images, questions, prompt, limit …); can be repeated",
+        help="a benchmark and its files (annotations, images, prompt, limit …; --list says which settings"
+        " each takes); can be repeated",
     )
     parser.add_argument(
         "--miniworld", type=Path, metavar="FOLDER", help="all benchmarks of a built miniworld"
@@ -179,7 +181,7 @@ def run(args: argparse.Namespace) -> None:
         args.out,
         results=results,
         predictions=args.out / "predictions.jsonl",
-        heading=f"{_name(args.checkpoint)} on {len(tasks)} benchmark{'s' if len(tasks) > 1 else ''}",
+        heading=f"{_name(args.checkpoint)} on {counted(len(tasks), 'benchmark')}",
     )
     sys.stdout.write(f"{args.out / 'metrics.json'}\nreport: {page}\n")
     if failed is not None:

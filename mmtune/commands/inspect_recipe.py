@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from mmtune.commands.recipe_argument import overrides_of, take_recipe_keys
 from mmtune.errors import RecordError, UserError
+from mmtune.wording import counted
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -63,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
         screen.print(text if screen.is_terminal else bracketed(text))
         screen.print(_counts([sample]), style="dim")
     screen.rule()
-    told = f"{args.n} records with template {recipe.template}: {refused} refused"
+    told = f"{counted(args.n, 'record')} with template {recipe.template}: {refused} refused"
     screen.print(f"{told}; {_counts(samples)}" if samples else told, style="bold")
     return 2 if refused else 0
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from mmtune.commands.answer_arguments import take_answers
 from mmtune.commands.judge_arguments import hiring_of, take_judge
 from mmtune.errors import UserError
+from mmtune.wording import counted
 
 if TYPE_CHECKING:
     from eval.tasks import TaskConfig
@@ -176,7 +177,8 @@ def _tell_price(found: Mapping[str, Any], as_json: bool) -> None:
         else ""
     )
     sys.stdout.write(
-        f"{found['requests']} requests ({found['known']} more are known){more};"
+        f"{counted(found['requests'], 'request')}"
+        f" ({counted(found['known'], 'more is', 'more are')} known){more};"
         f" about {found['prompt_tokens']:,} tokens to read, at most {found['completion_tokens']:,} to write;"
         f" {found['price']}\n"
     )

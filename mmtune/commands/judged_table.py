@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from mmtune.wording import agreeing, counted
+
 
 def show_judged(result: Mapping[str, Any]) -> None:
     """Print a judged score: what it is over, who judged, and how far the judge can be relied on.
@@ -30,11 +32,13 @@ def judged_lines(result: Mapping[str, Any]) -> list[str]:
     if judge["asked"]["kind"] == "rules":
         lines.append("no model judged: rules did, and these figures are a rehearsal")
     if result["unparsed"]:
-        lines.append(f"{result['unparsed']} of {result['replies']} replies could not be read")
+        lines.append(
+            f"{result['unparsed']} of {counted(result['replies'], 'reply', 'replies')} could not be read"
+        )
     if result["items_without_verdict"]:
         first, reason = next(iter(result["without_verdict"].items()))
         number, place = result["items_without_verdict"], result.get("judged_file")
-        words = "1 item has" if number == 1 else f"{number} items have"
+        words = counted(number, "item has", "items have")
         listed = f" (all are in {place}, under without_verdict)" if place and number > 1 else ""
         lines.append(
             f"{words} no verdict, as {first}: {reason.rstrip('.')}{listed}; the same command asks again"
@@ -51,7 +55,7 @@ def judged_lines(result: Mapping[str, Any]) -> list[str]:
             f"orders swapped, over {orders['n']} of {orders['of']}: {orders['metric']}"
             f" {_value(orders['official'])} official, {_value(orders['swapped'])} swapped,"
             f" {_value(orders['both'])} both; consistency {_value(orders['consistency'])};"
-            f" {orders['inconsistent_items']} items change their winner"
+            f" {counted(orders['inconsistent_items'], 'item changes its', 'items change their')} winner"
         )
     return lines
 
@@ -83,7 +87,10 @@ def show_agreement(result: Mapping[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    print_line(f"{result['n']} of {result['of']} items have a verdict of both")
+    print_line(
+        f"{result['n']} of {counted(result['of'], 'item')}"
+        f" {agreeing(result['n'], 'has', 'have')} a verdict of both"
+    )
     table = Table(title=f"{result['settings']['level']:.0%} intervals")
     for name in ("agreement", "value", "interval", "n"):
         table.add_column(name, justify="left" if name == "agreement" else "right")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from mmtune.wording import agreeing, counted
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -21,6 +23,7 @@ def show_metrics(results: Mapping[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from eval.blind import lacking_line
     from eval.report.numbers import without_interval
 
     shown: dict[str, Any] = {}
@@ -51,7 +54,11 @@ def show_metrics(results: Mapping[str, Any]) -> None:
         console.print(line, soft_wrap=True)
     for name, task in results["tasks"].items():
         if task["n"] < task["of"]:
-            console.print(f"{name} is scored over {task['n']} of {task['of']} items", soft_wrap=True)
+            console.print(
+                f"{name} is scored over {task['n']} of {counted(task['of'], 'item')}", soft_wrap=True
+            )
+        if line := lacking_line(name, task):
+            console.print(line, soft_wrap=True)
     from eval.report.groupings import view_groupings
     from mmtune.commands.robustness_table import robustness_tables
 
@@ -62,19 +69,33 @@ def show_metrics(results: Mapping[str, Any]) -> None:
 
 
 def _show_grouping(console: Console, grouping: GroupingView) -> None:
-    """Print abilities over several benchmarks, and under them what each rests on and what is missing."""
+    """Print the abilities that have a figure, what each rests on, and in one line those that have none."""
     from rich.table import Table
 
+    told = [row for row in grouping.rows if row.rests_on]
     table = Table(title=grouping.title)
     table.add_column("ability")
     for name in ("accuracy", "stability", "n"):
         table.add_column(name, justify="right")
-    for row in grouping.rows:
+    for row in told:
         table.add_row(row.name, row.accuracy, row.stability, str(row.n))
     console.print(table)
-    for row in grouping.rows:
-        rests, lacks = ("; ".join(part) or "nothing" for part in (row.rests_on, row.missing))
-        console.print(f"{row.name}: from {rests}. Missing: {lacks}.", style="dim", soft_wrap=True)
+    for row in told:
+        lacks = f"; without {counted(len(row.missing), 'other part')} of it" if row.missing else ""
+        console.print(f"{row.name}: from {'; '.join(row.rests_on)}{lacks}", style="dim", soft_wrap=True)
+    none = [row.name for row in grouping.rows if not row.rests_on]
+    if none:
+        console.print(
+            f"{len(none)} of {counted(len(grouping.rows), 'ability', 'abilities')}"
+            f" {agreeing(len(none), 'needs', 'need')} benchmarks that this run does not have:"
+            f" {', '.join(none)}",
+            style="dim",
+            soft_wrap=True,
+        )
+    if any(row.missing for row in grouping.rows):
+        console.print(
+            "what is missing of each: report.html, and groupings in metrics.json", style="dim", soft_wrap=True
+        )
     console.print(grouping.note, style="dim", soft_wrap=True)
 
 

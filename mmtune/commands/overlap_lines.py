@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from mmtune.wording import counted
+
 
 def overlap_lines(results: Mapping[str, Any]) -> Iterator[str]:
     """A line for each task, and for each thing that a reader has to know of the comparison.
@@ -20,17 +22,22 @@ def overlap_lines(results: Mapping[str, Any]) -> Iterator[str]:
     for file in found["records"]:
         if file["unusable"]:
             yield (
-                f"overlap: {file['unusable']} of {file['rows']} rows of {file['path']} could not be compared,"
+                f"overlap: {file['unusable']} of {counted(file['rows'], 'row')} of"
+                f" {file['path']} could not be compared,"
                 f" as: {file['reason']}"
             )
     if found["unread_images"]:
-        yield f"overlap: {len(found['unread_images'])} images of the benchmarks could not be compared"
+        yield (
+            f"overlap: {counted(len(found['unread_images']), 'image')} of the benchmarks could"
+            f" not be compared"
+        )
     for name, task in results["tasks"].items():
         seen = task.get("overlap")
         if seen is None:
             continue
         line = (
-            f"{name}: of {seen['n']} items training has seen the image of {seen['images']}, the question of"
+            f"{name}: of {counted(seen['n'], 'item')} training has seen the image of"
+            f" {seen['images']}, the question of"
             f" {seen['questions']}, both together of {seen['both']}"
         )
         if seen["images"] or seen["both"]:

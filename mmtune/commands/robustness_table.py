@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from mmtune.wording import counted
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -50,7 +52,9 @@ def robustness_tables(results: Mapping[str, Any]) -> Iterator[Table | str]:
     for name, checks in results.get("robustness", {}).items():
         metric = tasks[name]["primary"]
         names = ("condition", "n", "clean", "here", "change", "interval", "answers")
-        gap = "" if tasks[name]["complete"] else f", {tasks[name]['n']} of {tasks[name]['of']} items"
+        gap = (
+            "" if tasks[name]["complete"] else f", {tasks[name]['n']} of {counted(tasks[name]['of'], 'item')}"
+        )
         note = unscored_note(tasks[name])
         title = f"robustness of {name}{gap}" + (f" ({note})" if note else "")
         yield _table(f"{title}: {metric} under other conditions", names, _conditions(checks, metric))

@@ -13,6 +13,7 @@ from typing import Any
 
 from mmtune.commands.answer_arguments import take_answers
 from mmtune.errors import UserError
+from mmtune.wording import counted
 
 SUMMARY = "Score an answer file in a benchmark's own format: no model is needed."
 EXAMPLE = """
@@ -86,6 +87,8 @@ def show_score(result: Mapping[str, Any]) -> None:
     for metric, found in result["metrics"].items():
         table.add_row(metric, *_cells(found))
     for breakdown, kinds in result["by"].items():
+        if _told_above(kinds, result):
+            continue
         if kinds:
             table.add_section()
         for kind, part in kinds.items():
@@ -98,14 +101,38 @@ def show_score(result: Mapping[str, Any]) -> None:
         console.print(line)
 
 
+def _told_above(kinds: Mapping[str, Any], result: Mapping[str, Any]) -> bool:
+    """Whether a breakdown has one kind alone, whose figure stands among the metrics already, as that of each
+    of MM-Vet's capabilities does."""
+    if len(kinds) != 1:
+        return False
+    (part,) = kinds.values()
+    figure = part["metrics"].get(result["primary"])
+    return figure is not None and any(_same(figure, other) for other in result["metrics"].values())
+
+
+def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    return all(one[key] == other[key] for key in ("value", "n", "clusters"))
+
+
 def _coverage(result: Mapping[str, Any]) -> str:
-    lines = [f"scored {result['n']} of {result['of']} items"]
+    lines = [f"scored {result['n']} of {counted(result['of'], 'item')}"]
     if result["missing_counted_as_wrong"]:
-        lines.append(f"{result['missing_counted_as_wrong']} of them have no answer and count as wrong")
+        lines.append(
+            f"{counted(result['missing_counted_as_wrong'], 'of them has', 'of them have')} no answer, which"
+            " counts as wrong"
+        )
     if result["n"] < result["of"]:
-        lines.append(f"this is not the whole benchmark: {result['of'] - result['n']} items are left out")
+        lines.append(
+            "this is not the whole benchmark:"
+            f" {counted(result['of'] - result['n'], 'item is', 'items are')} left out"
+        )
     if result["extra"]:
-        lines.append(f"{result['extra']} answers to other items are ignored")
+        lines.append(
+            counted(
+                result["extra"], "answer to another item is ignored", "answers to other items are ignored"
+            )
+        )
     return "\n".join(lines)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmtune.errors import UserError
+from mmtune.wording import counted
 
 if TYPE_CHECKING:
     from eval.overlap import TrainingRecords
@@ -78,7 +79,8 @@ def remembered(model: str) -> tuple[list[TrainingRecords], list[str]]:
                 notes.append(f"the images of training data {path} are not on this machine")
             elif rows + size > MOST_ROWS:
                 notes.append(
-                    f"the {size:,} rows of training data {path} are compared only when asked, which takes a"
+                    f"training data {path} ({counted(size, 'row', thousands=True)}) is compared"
+                    f" only when asked, which takes a"
                     f" while: --train-data {path},images={images}"
                 )
             elif (place := (path.resolve(), images.resolve())) not in found:

@@ -7,6 +7,7 @@ from typing import Any
 
 from mmtune.decode.requests import Request
 from mmtune.errors import UserError
+from mmtune.wording import counted
 
 
 class PromptEncoder:
@@ -38,7 +39,8 @@ class PromptEncoder:
         places = sum(turn.placeholders for turn in request.turns if turn.role == "user")
         if places != len(request.images):
             raise UserError(
-                f"the conversation has {places} <image> placeholder(s) and {len(request.images)} image(s)",
+                f"the conversation has {counted(places, '<image> placeholder')} and"
+                f" {counted(len(request.images), 'image')}",
                 name,
                 "write one <image> into the user turns for each image",
             )

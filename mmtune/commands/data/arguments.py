@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmtune.errors import UserError
+from mmtune.wording import counted
 
 if TYPE_CHECKING:
     from data_builders.engines import Engine
@@ -93,7 +94,7 @@ def tell_problems(
     for problem in problems[:SHOWN]:
         say(f"{path}, {problem}")
     if len(problems) > SHOWN:
-        say(f"… and {len(problems) - SHOWN} more rows that cannot be used")
+        say(f"… and {counted(len(problems) - SHOWN, 'more row')} that cannot be used")
     write_list(listed, [*problems, *more])
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mmtune.commands.data.arguments import say, spare_inputs, take_file
 from mmtune.commands.data.licence_names import licence_names, take_licence_names
+from mmtune.wording import counted
 
 SUMMARY = "Write a data set's card: contents, balance of answers, blind guesses, licences."
 EXAMPLE = """
@@ -37,4 +38,8 @@ def run(args: argparse.Namespace) -> None:
     write_card(card, args.out)
     for problem in card.problems[:10]:
         say(f"{args.path}, {problem}")
-    say(f"{args.out}: {card.records} records, {len(card.problems)} rows that cannot be used; {card.licence}")
+    say(
+        f"{args.out}: {counted(card.records, 'record')}, {counted(len(card.problems), 'row')}"
+        f" that cannot be used;"
+        f" {card.licence}"
+    )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from mmtune.commands.data.arguments import engine_of, root_of, say, spare_inputs, take_engine
 from mmtune.commands.recipe_argument import overrides_of, take_recipe_keys
 from mmtune.errors import UserError
+from mmtune.wording import counted
 
 if TYPE_CHECKING:
     from data_builders.problems import Problem
@@ -74,9 +75,12 @@ def _check_recipe(path: Path, overrides: list[str], decode: bool) -> int:
     )
     for refusal in report.refused:
         say(f"{refusal.source}, row {refusal.row}, record {refusal.id!r}: {refusal.reason}")
-    say(f"{report.records} records, {len(report.refused)} refused")
+    say(f"{counted(report.records, 'record')}, {len(report.refused)} refused")
     if report.accepted:
-        say(f"{report.images} images, {report.tokens} tokens, {report.visual_tokens} of them visual")
+        say(
+            f"{counted(report.images, 'image')}, {counted(report.tokens, 'token')},"
+            f" {report.visual_tokens} of them visual"
+        )
         say(f"{report.supervised / report.tokens:.0%} supervised; {recipe.data.max_tokens} tokens allowed")
         say(f"longest: {report.longest} tokens (record {report.longest_id!r})")
     return 2 if report.refused else 0
@@ -115,7 +119,9 @@ def _check_file(args: argparse.Namespace) -> int:
         if counts["refused"] == counts["records"]:
             raise UserError(f"no record of the file can be used; the first: {first}", str(path))
     say(
-        f"{counts['records']} records, {counts['refused']} refused; {counts['images']} images;"
-        f" {counts['repeated']} have the id of an earlier one"
+        f"{counted(counts['records'], 'record')}, {counts['refused']} refused;"
+        f" {counted(counts['images'], 'image')}; {counted(counts['repeated'], 'has', 'have')}"
+        f" the id of an earlier"
+        " one"
     )
     return 2 if counts["refused"] else 0

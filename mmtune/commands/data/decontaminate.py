@@ -18,6 +18,7 @@ from mmtune.commands.data.arguments import (
     write_list,
 )
 from mmtune.errors import UserError
+from mmtune.wording import counted
 
 if TYPE_CHECKING:
     from data_builders.curate.benchmark_items import BenchmarkItem
@@ -88,7 +89,8 @@ def run(args: argparse.Namespace) -> None:
     for benchmark, count in unread.items():
         first = next(one for one in found.benchmark_problems if one.source == benchmark)
         say(
-            f"{count} of {found.benchmark_images[benchmark]} images of {benchmark} could not be read, so that"
+            f"{count} of {counted(found.benchmark_images[benchmark], 'image')} of {benchmark}"
+            f" could not be read, so that"
             f" only the questions about them were compared; the first: {first.reason}"
         )
     tell_problems(args.path, found.problems, beside(args.out), found.benchmark_problems)
@@ -97,9 +99,9 @@ def run(args: argparse.Namespace) -> None:
         kinds = Counter(leak.kind for leak in found.leaks if leak.benchmark == benchmark)
         rows = len({leak.row for leak in found.leaks if leak.benchmark == benchmark and leak.dropped})
         told = ", ".join(f"{kind}: {count}" for kind, count in sorted(kinds.items())) or "no match"
-        say(f"{benchmark}: {told}; {rows} rows dropped")
+        say(f"{benchmark}: {told}; {counted(rows, 'row')} dropped")
     kept = write_kept(args.path, args.out, found.dropped, found.rows)
-    say(f"{args.out}: {kept} of {found.rows} rows")
+    say(f"{args.out}: {kept} of {counted(found.rows, 'row')}")
 
 
 def _items(args: argparse.Namespace) -> list[BenchmarkItem]:

@@ -15,6 +15,7 @@ from mmtune.commands.data.arguments import (
     tell_problems,
     write_list,
 )
+from mmtune.wording import counted
 
 SUMMARY = "Leave out rows with the images and questions of an earlier row, and list them."
 EXAMPLE = """
@@ -76,4 +77,4 @@ def run(args: argparse.Namespace) -> None:
     tell_problems(args.path, found.problems, beside(args.out))
     write_list(beside(args.out, "duplicates"), found.duplicates)
     kept = write_kept(args.path, args.out, found.dropped, found.rows)
-    say(f"{args.out}: {kept} of {found.rows} rows, {len(found.duplicates)} duplicates")
+    say(f"{args.out}: {kept} of {counted(found.rows, 'row')}, {counted(len(found.duplicates), 'duplicate')}")

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from mmtune.commands.data.arguments import say
+from mmtune.wording import counted
 
 SUMMARY = "Write preferences for TRL, RLAIF-V, POVID, LLaVA-Hound or mllm-dpo, or read theirs."
 EXAMPLE = """
@@ -48,7 +49,10 @@ def run(args: argparse.Namespace) -> int:
     )
     say(f"{args.out}: pairs {done.counts['pairs']}")
     if done.repeated:
-        say(f"{len(done.repeated)} pairs have the id of an earlier one; the first: {done.repeated[0]}")
+        say(
+            f"{counted(len(done.repeated), 'pair has', 'pairs have')} the id of an earlier one;"
+            f" the first: {done.repeated[0]}"
+        )
     if done.problems:
         say(f"{args.out}: {done.problems}")
     return 2 if done.problems else 0

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mmtune.commands.data.arguments import say
 from mmtune.commands.data.select import pairs_of
 from mmtune.errors import RecordError, UserError, unknown
+from mmtune.wording import counted
 
 if TYPE_CHECKING:
     from data_builders.curate.mix import Place
@@ -81,14 +82,14 @@ def run(args: argparse.Namespace) -> None:
     given = counts(sizes, settings)
     for name, weight in recipe_weights(sizes, given).items():
         how = f"weight {weight:g} in a recipe" if weight else "leave it out of a recipe"
-        say(f"{name}: {given[name]} rows of {sizes[name]} ({how})")
+        say(f"{name}: {counted(given[name], 'row')} of {sizes[name]} ({how})")
     if args.out is None:
         return
     drawn = {name: draw(sizes[name], given[name], args.seed + n) for n, name in enumerate(sizes)}
     with RowWriter(args.out) as out:
         for name, row in _ordered(args, drawn, sources):
             out.write(_usable(sources[name], row))
-    say(f"{args.out}: {out.count} rows")
+    say(f"{args.out}: {counted(out.count, 'row')}")
 
 
 def _usable(source: JsonSource, row: int) -> Any:

@@ -8,6 +8,7 @@ from pathlib import Path
 from mmtune.commands.data.arguments import say, take_file, tell_problems
 from mmtune.commands.data.teacher_arguments import hiring_of, take_teacher
 from mmtune.errors import UserError
+from mmtune.wording import counted
 
 SUMMARY = "Have a model say the answers in its own words, and keep what still says the same (Align2LLaVA)."
 EXAMPLE = """
@@ -36,8 +37,11 @@ def run(args: argparse.Namespace) -> None:
         raise UserError("No model is named", "--teacher", "name the one that is to be tuned, or its like")
     report, problems = restyle(args.path, args.out, hiring_of(args))
     tell_problems(args.path, problems, args.out / "problems.jsonl")
-    say(f"{args.out}: {report.records} records, {report.rejected} answers stay as they were")
+    say(
+        f"{args.out}: {counted(report.records, 'record')},"
+        f" {counted(report.rejected, 'answer stays as it was', 'answers stay as they were')}"
+    )
     if report.failures:
-        say(f"{args.out / FAILURES}: {len(report.failures)} records failed: {report.reasons()}")
+        say(f"{args.out / FAILURES}: {counted(len(report.failures), 'record')} failed: {report.reasons()}")
     if waiting := told_waiting(report, args.out):
         say(waiting)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mmtune.commands.data.arguments import root_of, say, take_file, tell_problems
 from mmtune.errors import UserError
+from mmtune.wording import counted
 
 if TYPE_CHECKING:
     from data_builders.problems import Problem
@@ -60,7 +61,10 @@ def run(args: argparse.Namespace) -> None:
     tell_problems(args.path, problems, beside(args.out))
     head = RewardHead.fit(np.array(chosen), np.array(rejected))
     head.save(args.out)
-    say(f"{args.out}: {head.pairs} pairs; {head.accuracy:.1%} of pairs that were held out are put in order")
+    say(
+        f"{args.out}: {counted(head.pairs, 'pair')}; {head.accuracy:.1%} of pairs that were held"
+        f" out are put in order"
+    )
 
 
 def _rows(path: Path, problems: list[Problem]) -> Iterator[tuple[int, Any]]:

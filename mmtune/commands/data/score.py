@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from mmtune.commands.data.arguments import root_of, say, spare_inputs, take_file, tell_problems
 from mmtune.commands.data.teacher_arguments import hiring_of, take_teacher
 from mmtune.errors import UserError
+from mmtune.wording import counted
 
 if TYPE_CHECKING:
     from data_builders.curate.rated import Rated, RatingSettings
@@ -127,7 +128,8 @@ def _tell_cost(args: argparse.Namespace) -> int:
     for problem in cost.unusable:
         say(f"{args.path}, {problem}")
     say(
-        f"{cost.rows} rows, {cost.requests} requests, about {cost.prompt_tokens:,} tokens to read, at most"
+        f"{counted(cost.rows, 'row')}, {counted(cost.requests, 'request')}, about"
+        f" {cost.prompt_tokens:,} tokens to read, at most"
         f" {cost.completion_tokens:,} to write, {money}"
     )
     return 0
@@ -188,7 +190,7 @@ def _write(args: argparse.Namespace, root: Path) -> int:
     problems += rated.problems if rated else []
     problems.sort(key=lambda problem: problem.number)
     tell_problems(args.path, problems, args.out / "problems.jsonl")
-    say(f"{args.out}: {out.count} records; {', '.join([*names, *vectors])}")
+    say(f"{args.out}: {counted(out.count, 'record')}; {', '.join([*names, *vectors])}")
     if rated and rated.waiting:
         say(rated.waiting)
     return 0

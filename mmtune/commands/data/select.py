@@ -9,6 +9,7 @@ from pathlib import Path
 from mmtune.commands.data.arguments import say, spare_inputs, take_file
 from mmtune.commands.data.listing import tell
 from mmtune.errors import UserError
+from mmtune.wording import counted
 
 SUMMARY = "Choose rows by their scores and vectors, always beside as many random ones."
 EXAMPLE = """
@@ -75,7 +76,10 @@ def run(args: argparse.Namespace) -> None:
     pool, rows = scored.pool, scored.rows
     if without := match_rows(args.path, scored, args.scores):
         listed = args.scores / "problems.jsonl"
-        say(f"{args.path}: {without} rows have no score and are not chosen, see {listed}")
+        say(
+            f"{args.path}: {counted(without, 'row has no score and is', 'rows have no score and are')} not"
+            f" chosen, see {listed}"
+        )
     count = _count(args, pool.size)
     settings = Settings(
         by=args.by,
@@ -106,7 +110,10 @@ def run(args: argparse.Namespace) -> None:
             "rows": [int(rows[place]) for place in chosen],
         },
     )
-    say(f"{args.out}: {count} of {pool.size} rows by {args.selector}; as many at random: {random_file}")
+    say(
+        f"{args.out}: {count} of {counted(pool.size, 'row')} by {args.selector}; as many at"
+        f" random: {random_file}"
+    )
     for name, found in means.items():
         say(f"  mean {name}: chosen {found['chosen']}, random {found['random']}, all {found['all']}")
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from mmtune.commands.data.arguments import SHOWN, engine_of, root_of, say, take_engine, take_file
 from mmtune.commands.data.licence_names import licence_names, take_licence_names
 from mmtune.errors import UserError
+from mmtune.wording import counted
 
 SUMMARY = "Pack records and images into webdataset shards, the same bytes on every run."
 EXAMPLE = """
@@ -45,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
         for sentence in wrong:
             say(f"{args.verify}: {sentence}")
         manifest = read_manifest(args.verify)
-        say(f"{args.verify}: {len(manifest.shards)} shards, {len(wrong)} damaged or missing")
+        say(f"{args.verify}: {counted(len(manifest.shards), 'shard')}, {len(wrong)} damaged or missing")
         return 2 if wrong else 0
     if args.path is None or args.out is None:
         raise UserError("Which records, and where to?", fix="give FILE and --out FOLDER")
@@ -54,12 +55,15 @@ def run(args: argparse.Namespace) -> int:
     )
     manifest = build_shards(args.path, args.out, settings, engine_of(args))
     say(
-        f"{args.out}: {len(manifest.shards)} shards, {manifest.records} records, {manifest.images} images;"
+        f"{args.out}: {counted(len(manifest.shards), 'shard')}, {counted(manifest.records, 'record')},"
+        f" {counted(manifest.images, 'image')};"
         f" strictest licence: {manifest.licence}"
     )
     if manifest.problems:
         for row in islice(iter_rows(args.out / PROBLEMS), SHOWN):
             found = row.value()
             say(f"{args.path}, {Problem(found['row'], found['reason'], id=found['id'])}")
-        say(f"{args.out / PROBLEMS}: {manifest.problems} rows that are in no shard")
+        say(
+            f"{args.out / PROBLEMS}: {counted(manifest.problems, 'row that is', 'rows that are')} in no shard"
+        )
     return 0

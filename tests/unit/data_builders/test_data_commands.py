@@ -90,7 +90,7 @@ def test_check_reports_and_keeps(folder, capsys):
         ["data", "check", "bad.jsonl", "--report", "why.jsonl", "--keep", "good.jsonl"],
         folder,
         capsys,
-        "4 records, 2 refused; 2 images; 1 have the id of an earlier one",
+        "4 records, 2 refused; 2 images; 1 has the id of an earlier one",
     )
     assert [(one["row"], one["id"], one["refused"]) for one in read(folder / "why.jsonl")] == [
         (1, "r1", False),
@@ -102,14 +102,14 @@ def test_check_reports_and_keeps(folder, capsys):
         ["data", "check", "bad.jsonl", "--unique-ids", "--no-images"],
         folder,
         capsys,
-        "2 refused; 3 images; 1 have the id of an earlier one",
+        "2 refused; 3 images; 1 has the id of an earlier one",
     )
 
 
 def test_dedup_writes_rows_and_lists(folder):
     write(folder / "twice.jsonl", [row(1), row(6, "WHAT is it"), row(2), {"id": "broken"}])
     told = run(["data", "dedup", "twice.jsonl", "--out", "clean.jsonl"], folder)
-    assert "2 of 4 rows, 1 duplicates" in told
+    assert "2 of 4 rows, 1 duplicate" in told
     assert [one["id"] for one in read(folder / "clean.jsonl")] == ["r1", "r2"]
     assert [(one["row"], one["of_row"]) for one in read(folder / "clean.duplicates.jsonl")] == [(1, 0)]
     assert [one["row"] for one in read(folder / "clean.problems.jsonl")] == [3]
@@ -133,7 +133,7 @@ def test_decontaminate_knows_benchmarks_and_records(folder, capsys):
         ],
         folder,
     )
-    assert "pope: image: 5, image and question: 1; 1 rows dropped" in told
+    assert "pope: image: 5, image and question: 1; 1 row dropped" in told
     assert "clean.jsonl: 28 of 30 rows" in told
     dropped = [one["id"] for one in read(folder / "clean.matches.jsonl") if one["dropped"]]
     assert dropped == ["r1", "r7"]
@@ -214,7 +214,7 @@ def test_select_refuses_rows_that_were_not_scored(folder, capsys):
         fails(words, folder, capsys, says, "mmtune data score")
     assert not list(folder.glob("x*"))
     words[2] = "rows.jsonl"
-    assert "1 rows have no score" in run(words, folder)
+    assert "1 row has no score" in run(words, folder)
     words[words.index("--by") + 1] = "rating"
     fails(words, folder, capsys, "name another score with --by")
 

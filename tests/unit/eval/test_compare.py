@@ -13,9 +13,11 @@ import pytest
 from eval.compare import compare, parse_groups, read_run
 from eval.compare.comparing import Drawing, stored_task
 from eval.metrics.significance import mcnemar_exact
+from eval.report.comparison import write_comparison
 from eval.runner import evaluate
 from eval.tasks import TASKS, TaskConfig, build_tasks
 from mmtune import cli
+from mmtune.commands.compare_table import show_comparison
 from mmtune.errors import UserError
 from tests.stored_runs import Given, right_or_wrong, write_run
 from tests.unit.eval.conftest import SeeingEngine
@@ -159,6 +161,19 @@ def test_models_that_agree_on_everything_are_bounded_and_not_certain(tmp_path):
     assert (change["difference"], change["p"]) == (0.0, 1.0)
     assert change["high"] == -change["low"] == pytest.approx(1 - 0.025 ** (1 / 60))
     assert change["detectable"] == pytest.approx(6 / 60)
+
+
+def test_few_items_say_that_they_would_show_no_difference(tmp_path, capsys):
+    """Five items never flip six times."""
+    for name, values in (("a", [1, 0, 1, 0, 1]), ("b", [1, 1, 1, 0, 0])):
+        write_run(tmp_path / name, {"plain": (PLAIN, right_or_wrong(values))})
+    found = compare(given(tmp_path / "a", tmp_path / "b"), QUICK)
+    change = found["tasks"]["plain"]["metrics"]["accuracy"]["against_first"][1]
+    assert change["detectable"] is None and change["out_of_reach"]
+    show_comparison(found)
+    assert "not with this n" in capsys.readouterr().out
+    page = write_comparison(tmp_path / "page.html", found, given(tmp_path / "a", tmp_path / "b"))
+    assert '<td class="n">not with this n</td>' in page.read_text()
 
 
 def test_only_what_all_runs_answered_is_compared_and_the_rest_is_said(tmp_path):

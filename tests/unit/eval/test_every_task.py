@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -16,8 +18,10 @@ from eval.runner import run
 from eval.score_file import score_file
 from eval.scoring import Sampling
 from eval.tasks import TASKS, TaskConfig, build_tasks, parse_task
+from eval.tasks.base import COMMON
 from eval.tasks.embedded import TableOfImages
 from mmtune.commands.metrics_table import show_metrics
+from mmtune.errors import UserError
 from tests import benchmark_files
 from tests.tiny_checkpoint import tiny_checkpoint
 
@@ -167,3 +171,25 @@ def test_a_comparison_computes_every_figure_anew_from_the_rows(ran, tmp_path):
             assert shown["values"][0]["n"] == stored["n"], metric
             assert shown["against_first"][1]["difference"] == pytest.approx(0.0)
             assert shown["against_first"][1]["p"] in (1.0, None)
+
+
+def load_all(config):
+    for task in build_tasks([config]).values():
+        task.load()
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_a_task_says_which_settings_it_takes_and_cannot_do_without(name, tmp_path):
+    """What it says is what its code reads, and what its files are needed for."""
+    task = TASKS[name]
+    own = {inspect.getsourcefile(part) for part in task.__mro__ if part.__module__.startswith("eval.tasks.")}
+    source = "".join(Path(file).read_text() for file in own if Path(file).stem not in ("base", "embedded"))
+    read = set(re.findall(r"config\.(\w+)", source)) - {"task", *COMMON}
+    assert read | {"annotations"} == {*task.needs, *task.takes}
+    config = configured(name, tmp_path)
+    for setting in task.needs:
+        with pytest.raises(UserError):
+            load_all(replace(config, **{setting: None}, name="mine"))
+    for setting in task.takes:
+        (without,) = build_tasks([replace(config, **{setting: None}, name="mine")]).values()
+        assert without.load()

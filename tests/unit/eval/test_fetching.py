@@ -8,8 +8,10 @@ import io
 import json
 import os
 import re
+import socket
 import tarfile
 import threading
+import time
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -166,14 +168,48 @@ def test_an_error_of_the_server_passes_and_a_missing_file_does_not(site, tmp_pat
     assert len(site.asked) == 1
 
 
-def test_a_server_that_is_silent_or_not_there_is_given_up(site, tmp_path):
+def test_a_server_that_is_silent_is_given_up(site, tmp_path):
     site.moods = ["hang"] * 2
     with pytest.raises(UserError, match="2 attempts"):
         get(site, tmp_path, patience=Patience(2, 0.0, 0.1))
-    with pytest.raises(UserError, match="could not be fetched"):
-        fetch(
-            "mine", published(Remote("http://127.0.0.1:1/a.json")), tmp_path, patience=Patience(1, 0.0, 1.0)
-        )
+
+
+@pytest.mark.parametrize(
+    ("host", "said"), [("127.0.0.1:1", "connection is refused"), ("nowhere.invalid", "no such host")]
+)
+def test_where_nobody_is_nothing_is_tried_again(host, said, tmp_path, monkeypatch):
+    if "invalid" in host:  # without asking a name server, which takes its time where there is no network
+
+        def unknown(*asked, **how):
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+        monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    waits = []
+    monkeypatch.setattr(time, "sleep", waits.append)
+    with pytest.raises(UserError, match=said) as told:
+        fetch("mine", published(Remote(f"http://{host}/a.json")), tmp_path)
+    assert waits == [], "nothing is waited for"
+    assert "--from URL" in str(told.value) and "\n" not in str(told.value)
+
+
+def test_a_server_that_goes_away_in_the_middle_may_come_back(tmp_path):
+    """Refused after an answer is a server that starts anew, so the usual patience holds."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"http://127.0.0.1:{server.getsockname()[1]}/a.json"
+
+        def once():
+            connection, _ = server.accept()
+            server.close()
+            with connection:
+                connection.recv(4096)
+                connection.sendall(b'HTTP/1.1 200 OK\r\nETag: "a"\r\nContent-Length: 99\r\n\r\nsome')
+
+        thread = threading.Thread(target=once)
+        thread.start()
+        with pytest.raises(UserError, match=r"3 attempts.*refused"):
+            fetch("mine", published(Remote(address)), tmp_path, patience=QUICK)
+        thread.join()
+    assert (tmp_path / "a.json.part").read_bytes() == b"some"
 
 
 def test_a_file_that_is_not_the_published_one_is_removed(site, tmp_path):
@@ -338,6 +374,9 @@ def test_every_task_states_licence_size_and_source(capsys):
         assert told[name]["licence"] == of.licence and told[name]["files"] == [f.url for f in of.files]
         assert len({remote.name for remote in of.files}) == len(of.files)
         assert bool(of.use) or not of.files or name == "vizwiz", name
+        assert told[name]["settings"]["required"] == list(task.needs)
     assert main(["eval", "--list"]) == 0
     shown = capsys.readouterr().out
     assert all(name in shown for name in TASKS)
+    assert "settings: questions*, annotations" in shown and "settings: annotations*, truth*, replies" in shown
+    assert "* must be given" in shown and "Every task also takes images, name, prompt" in shown

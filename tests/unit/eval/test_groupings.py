@@ -119,14 +119,14 @@ def test_the_page_shows_abilities_with_what_they_rest_on_and_lack():
     views = view_groupings({"tasks": tasks, "groupings": group_results(tasks)})
     (view,) = views
     rows = {row.name: row for row in view.rows}
-    assert rows["visual perception"].rests_on == ("cvbench (Count) 0.500 as a stand-in",)
-    assert rows["visual reasoning"].rests_on == ("gqa 0.500, over a part of its items",)
+    assert rows["visual perception"].rests_on == ("CV-Bench (Count) 0.500 as a stand-in",)
+    assert rows["visual reasoning"].rests_on == ("GQA 0.500, over a part of its items",)
     assert (
-        "vizwiz" in rows["visual reasoning"].missing and "VSR (no task)" in rows["visual reasoning"].missing
+        "VizWiz" in rows["visual reasoning"].missing and "VSR (no task)" in rows["visual reasoning"].missing
     )
     assert (rows["embodied intelligence"].accuracy, rows["embodied intelligence"].rests_on) == ("–", ())
     page = template("groupings.html.j2").render(groupings=views)
-    assert "gqa 0.500, over a part of its items" in page and "visual commonsense" in page
+    assert "GQA 0.500, over a part of its items" in page and "visual commonsense" in page
     assert "Franka Kitchen" in page and str(escape(view.note)) in page
     assert view_groupings({"tasks": tasks}) == ()
 
@@ -134,8 +134,14 @@ def test_the_page_shows_abilities_with_what_they_rest_on_and_lack():
 def test_the_table_says_what_a_figure_rests_on(capsys):
     tasks = {"c": task("cvbench", by={"task": {"Count": (0.5, 10)}})}
     show_metrics({"tasks": tasks, "groupings": group_results(tasks)})
-    shown = " ".join(capsys.readouterr().out.split())
-    assert "visual perception" in shown and "stand-in" in shown and "no task" in shown
+    lines = capsys.readouterr().out.splitlines()
+    shown = "\n".join(lines)
+    assert "visual perception: from CV-Bench (Count) 0.500 as a stand-in; without " in shown
+    # What the run has nothing of is one line, not one for each ability, and no table of dashes.
+    (folded,) = [line for line in lines if "does not have" in line]
+    assert folded.startswith("5 of 6 abilities need benchmarks that this run does not have: visual knowledge")
+    assert sum("embodied intelligence" in line for line in lines) == 1
+    assert "report.html" in shown
 
 
 def test_names_that_look_like_markup_are_printed_as_they_are(capsys):

@@ -182,3 +182,24 @@ def test_few_different_clusters_and_many_give_the_same_interval():
     )["mean"]
     assert few.value == many.value == 0.25
     assert (few.low, few.high) == (pytest.approx(many.low, abs=0.006), pytest.approx(many.high, abs=0.006))
+
+
+@pytest.mark.parametrize(("right", "items", "reached"), [(2, 5, False), (10, 20, True), (400, 1000, True)])
+def test_a_detectable_difference_is_one_that_a_share_can_have(right, items, reached):
+    found = bootstrap_mean([1.0] * right + [0.0] * (items - right))
+    assert found.out_of_reach is not reached
+    if reached:
+        assert found.detectable is not None and 0 < found.detectable <= max(found.value, 1 - found.value)
+    else:
+        assert found.detectable is None
+
+
+def test_what_is_no_share_has_no_such_bound():
+    values = [0.0, 200.0, 40.0]
+    counts = {"value": values, "items": [1.0] * 3}
+
+    def mean(totals):
+        return {"mean": totals["value"] / totals["items"]}
+
+    found = bootstrap(counts, mean, not_shares=("mean",), resamples=200)["mean"]
+    assert found.detectable > 100 and not found.out_of_reach

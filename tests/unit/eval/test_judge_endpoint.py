@@ -225,7 +225,7 @@ def test_what_changed_since_the_judgements_is_refused_without_a_judge_and_asked_
         given = json.loads(case.answers.read_text())
         case.answers.write_text(json.dumps(given | {"v1_3": "It is red."}))
         error = fails(capsys, replay)
-        assert "1 answers are not those that were judged: v1_3" in error and "--judge" in error
+        assert "1 answer is not among those that were judged: v1_3" in error and "--judge" in error
         changed = judge(server, case, tmp_path / "out")
         assert len(server.bodies) == 25
         assert changed["metrics"]["total"]["value"] > first["metrics"]["total"]["value"]
@@ -276,7 +276,7 @@ def test_files_that_do_not_belong_together(tmp_path, capsys):
     given = json.loads(case.answers.read_text())
     words = [*case.words, "--judge", "rules", "--out", str(tmp_path / "o"), "--json"]
     case.answers.write_text(json.dumps({k: v for k, v in given.items() if k != "v1_7"}))
-    assert "1 of 24 items have no answer: v1_7" in fails(capsys, words)
+    assert "1 of 24 items has no answer: v1_7" in fails(capsys, words)
     skipped = json.loads(run([*words, "--missing", "skip"], tmp_path))
     assert (skipped["n"], skipped["of"], skipped["missing"]) == (23, 24, ["v1_7"])
     wrong = json.loads(run([*words, "--missing", "wrong"], tmp_path))

@@ -112,9 +112,9 @@ def test_they_are_shown_again_with_their_judge(two, tmp_path):
     told = run(["eval", "--show", str(two[0])], tmp_path)
     assert "mmvet: judged by rules" in told and "no model judged" in told
     line = run(["eval", "--show", str(two[0]), "--line", "markdown"], tmp_path)
-    assert "mmvet total" in line and "hallusionbench accuracy" in line
+    assert "MM-Vet total" in line and "HallusionBench accuracy" in line
     both = run(["eval", "--compare", *map(str, two), "--line", "latex"], tmp_path)
-    assert both.count("\\\\") == 4 and "mmvet total" in both
+    assert both.count("\\\\") == 4 and "MM-Vet total" in both
 
 
 def test_the_report_says_what_judged_json_says(configs, tmp_path):
@@ -197,7 +197,7 @@ def test_an_answer_without_a_verdict_is_not_among_the_compared(configs, tmp_path
     assert sum(bool(one.replies[0][0].flags & UNSCORED) for one in samples) == 16
     page = write_report(tmp_path / "page", results=stored.results).read_text()
     file = tmp_path / "some" / "judged" / "mmvet" / "judged.json"
-    assert f"mmvet is scored over 8 of 24 items (16 have no verdict of the judge, listed in {file})" in page
+    assert f"MM-Vet is scored over 8 of 24 items (16 have no verdict of the judge, listed in {file})" in page
     assert len(json.loads(file.read_text())["without_verdict"]) == 16
 
 

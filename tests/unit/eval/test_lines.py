@@ -9,6 +9,7 @@ from eval.compare.comparing import Drawing
 from eval.report.lines import compare_lines, escape_text, show_line
 from mmtune import cli
 from tests.stored_runs import right_or_wrong, write_run
+from tests.unit.eval.test_compare import yes_no
 
 PLAIN = "realworldqa"
 
@@ -66,14 +67,19 @@ def test_a_comparison_has_a_row_a_model_and_a_row_a_difference(tmp_path):
     found = compare(
         parse_groups([str(tmp_path / "base"), str(tmp_path / "new")]), Drawing(resamples=200, permutations=99)
     )
-    head, base, new, change = compare_lines(found, "latex").splitlines()
+    head, base, new, change, legend = compare_lines(found, "latex").splitlines()
     assert head == r"model & plain accuracy $\uparrow$ \\"
     assert base.startswith(r"base & 0.400 $\pm$ 0.") and new.startswith(r"new & 0.600 $\pm$ 0.")
-    assert change.startswith(r"new - base & +0.200 $\pm$ 0.") and change.endswith(r"(p $<$ 0.001) \\")
+    assert change.startswith(r"new - base & +0.200 $\pm$ 0.") and change.endswith(
+        r"($p_{\mathrm{Holm}}$ $<$ 0.001) \\"
+    )
+    assert legend.startswith("% ±: half of the unadjusted 95 % interval; p Holm: adjusted over 1 test,")
     swapped = compare(
         parse_groups([str(tmp_path / "new"), str(tmp_path / "base")]), Drawing(resamples=200, permutations=99)
     )
-    assert compare_lines(swapped, "markdown").splitlines()[-1].startswith("| base - new | −0.200 ± 0.")
+    *_, change, empty, legend = compare_lines(swapped, "markdown").splitlines()
+    assert change.startswith("| base - new | −0.200 ± 0.") and change.endswith("(p Holm < 0.001) |")
+    assert empty == "" and legend.startswith("±: half of the unadjusted")
 
 
 def test_the_commands_print_rows_and_nothing_else(tmp_path, capsys):
@@ -83,7 +89,7 @@ def test_the_commands_print_rows_and_nothing_else(tmp_path, capsys):
     assert cli.main(["eval", "--show", runs[0], "--line", "markdown"]) == 0
     assert [line[:8] for line in capsys.readouterr().out.splitlines()] == ["| model ", "| --- | ", "| a | 0."]
     assert cli.main(["eval", "--compare", *runs, "--line", "markdown"]) == 0
-    assert len(capsys.readouterr().out.splitlines()) == 5
+    assert len(capsys.readouterr().out.splitlines()) == 5 + 2, "rows, and the legend under them"
 
 
 def test_a_run_is_shown_again_with_what_it_lacks(tmp_path, capsys):
@@ -95,3 +101,48 @@ def test_a_run_is_shown_again_with_what_it_lacks(tmp_path, capsys):
     shown = capsys.readouterr().out
     assert "accuracy" in shown and "0.667" in shown
     assert "plain is scored over 3 of 4 items" in shown
+
+
+def test_an_interval_that_holms_p_contradicts_is_named_as_unadjusted(tmp_path):
+    """One clear task among several unclear ones: its interval excludes 0, its adjusted p tells nothing apart."""
+    first, second = [1] * 20 + [0] * 30, [1] * 29 + [0] * 21
+    second[0] = 0
+    unclear = {f"t{n}": (PLAIN, right_or_wrong(first)) for n in range(4)}
+    write_run(tmp_path / "a", {"plain": (PLAIN, right_or_wrong(first)), **unclear})
+    write_run(tmp_path / "b", {"plain": (PLAIN, right_or_wrong(second)), **unclear})
+    found = compare(
+        parse_groups([str(tmp_path / "a"), str(tmp_path / "b")]), Drawing(resamples=500, permutations=99)
+    )
+    change = found["tasks"]["plain"]["metrics"]["accuracy"]["against_first"][1]
+    assert change["low"] > 0 and change["p_holm"] > 0.05 > change["p"]
+    legend = compare_lines(found, "markdown").splitlines()[-1]
+    assert "unadjusted" in legend and "adjusted over 5 tests" in legend
+
+
+def test_a_difference_of_f1_has_its_interval_where_two_runs_agree(tmp_path):
+    rows = yes_no([1, 0, 1, 1, 1, 0, 0, 1] * 6)
+    for name in ("a", "b"):
+        write_run(tmp_path / name, {"pope": ("pope", rows)})
+    found = compare(
+        parse_groups([str(tmp_path / "a"), str(tmp_path / "b")]), Drawing(resamples=100, permutations=99)
+    )
+    change = found["tasks"]["pope"]["metrics"]["f1"]["against_first"][1]
+    # As many images as may differ unseen change from right to wrong where yes is true, or back.
+    tp, fp, fn = (sum(row.counts[name] for row in rows) for name in ("tp", "fp", "fn"))
+    much = (1 - 0.025 ** (1 / 48)) * 48
+    moved = [2 * (tp + sign * much) / (2 * (tp + sign * much) + fp + fn - sign * much) for sign in (1, -1)]
+    f1 = 2 * tp / (2 * tp + fp + fn)
+    assert change["difference"] == 0
+    assert -change["low"] == change["high"] == pytest.approx(max(abs(value - f1) for value in moved))
+    assert "| b - a | 0.000 ± 0." in compare_lines(found, "markdown")
+
+
+def test_a_difference_of_what_is_undefined_says_so(tmp_path):
+    never = yes_no([0, 1] * 10)  # never says yes
+    for name, rows in (("a", never), ("b", yes_no([1] * 20))):
+        write_run(tmp_path / name, {"pope": ("pope", rows)})
+    found = compare(
+        parse_groups([str(tmp_path / "a"), str(tmp_path / "b")]), Drawing(resamples=50, permutations=99)
+    )
+    (note,) = found["notes"]
+    assert "the f1 of a is undefined" in note

@@ -15,7 +15,9 @@ from eval.report.charts import Series, line_chart, smoothed, thinned, ticks
 from eval.report.numbers import against_blind, duration, label, number, spaced, title
 from eval.report.samples import contact_sheet, thumbnail
 from eval.runner import evaluate
-from eval.tasks import build_tasks
+from eval.tasks import TASKS, TaskConfig, build_tasks
+from tests import benchmark_files
+from tests.unit.eval.test_robustness import run as run_scripted
 
 VOID = {"meta", "img", "br", "link", "hr", "input"}
 
@@ -202,8 +204,35 @@ def test_a_run_whose_loss_became_infinite_has_a_page(results, tmp_path):
 def test_kinds_keep_their_words_and_tasks_get_their_names():
     assert (title("pope_random"), title("chair"), title("vqav2")) == ("POPE random", "CHAIR", "VQAv2")
     assert title("popeye_wheelchairs") == "popeye wheelchairs"
+    assert (title("mmbench"), title("mmbench_cn"), title("mmstar")) == ("MMBench", "MMBench-CN", "MMStar")
+    assert title("pope_aokvqa_random") == "POPE A-OKVQA random"
+    assert not [task for task in TASKS if title(task) == task], "all have proper names"
     assert (spaced("chair"), spaced("how_many")) == ("chair", "how many")
     assert label("unparsed") == "replies that could not be read", "not every benchmark asks for yes or no"
+
+
+def test_breakdowns_have_the_names_of_the_official_columns(tmp_path):
+    """MMBench writes l2-category and means the coarse one, MMStar l2_category and the fine one."""
+    configs = []
+    for name in ("mmbench", "mmstar"):
+        files = benchmark_files.write(name, tmp_path / name)
+        configs.append(TaskConfig(name, str(files.annotations), str(tmp_path)))
+    tasks = build_tasks(configs)
+    kinds = {name: task.load()[0].kinds for name, task in tasks.items()}
+    assert kinds["mmbench"] == {"category": "attribute_recognition", "l2-category": "coarse_perception"}
+    assert kinds["mmstar"] == {"category": "math", "l2_category": "geometry"}
+
+
+def test_letters_are_not_told_to_be_neither_yes_nor_no(tmp_path):
+    files = benchmark_files.write("mmbench", tmp_path)
+    results, _ = run_scripted(
+        lambda ask: "D", [TaskConfig("mmbench", str(files.annotations), str(tmp_path))], "", tmp_path / "run"
+    )
+    task = results["tasks"]["mmbench"]
+    assert task["yes_bias"] is None
+    page = read(write_report(tmp_path / "run", results=results))
+    assert "<strong>MMBench</strong>" in page and "neither" not in page
+    assert "replies that could not be read" in page
 
 
 def test_thinning_keeps_both_ends():

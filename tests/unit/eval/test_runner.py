@@ -155,7 +155,7 @@ def test_pope_splits_have_a_mean(world, seeing, tmp_path):
     assert summary["pope_mean_f1"]["n"] == 48
     assert summary["pope_mean_f1"]["splits"] == ["pope_random", "pope_popular"]
     page = write_report(tmp_path, results=results, predictions=tmp_path / "predictions.jsonl").read_text()
-    assert "POPE, mean F1 of 2 splits" in page and "POPE gqa random, F1" in page
+    assert "POPE, mean F1 of 2 splits" in page and "POPE GQA random, F1" in page
 
 
 def test_answers_so_far_are_on_disk_when_a_run_dies_and_are_not_asked_again(world, seeing, tmp_path):

@@ -82,9 +82,12 @@ def test_right_answers_score_as_such_in_every_benchmarks_own_format(task, tmp_pa
 def test_what_a_run_writes_is_what_score_reads(task, tmp_path):
     """The answer file of a run goes back in through the same reader, ids and all."""
     files = benchmark_files.write(task, tmp_path)
-    (built,) = build_tasks([config_of(task, files)]).values()
-    if task in ("vqav2", "okvqa") or built.needs_judge:
-        return  # the first needs its question file for that; a judge comes between the others' two files
+    config = config_of(task, files)
+    if files.questions:
+        config = replace(config, questions=str(files.questions))
+    (built,) = build_tasks([config]).values()
+    if built.needs_judge:
+        return  # a judge comes between the two files
     items = built.load()
     said = {item.id: f"=red, {number}" for number, item in enumerate(items)}
     path = built.write_answers(tmp_path / "written", items, said)
@@ -163,7 +166,7 @@ BAD = {
     "twice in an object": ('{"100": "a", "100": "b"}', "The id 100 stands in the answer file twice"),
     "no id": ([{"question": 1, "answer": "a"}], "Row 1 has no id: it has question, answer"),
     "no answer": ([{"question_id": 1, "reply": "a"}], "Row 1 has no answer"),
-    "other ids": ([{"question_id": 5, "answer": "a"}], "None of the 1 answers has an id of the benchmark"),
+    "other ids": ([{"question_id": 5, "answer": "a"}], "None of the 1 answer has an id of the benchmark"),
     "huge": ([{"question_id": 100, "answer": "x" * (MAX_CHARACTERS + 1)}], "has 100,001 characters"),
     "not objects": ([1, 2], "Row 1 is not a JSON object"),
     "malformed": ('[{"question_id": 1,]', "Malformed JSON: .* line 1, column"),
@@ -198,7 +201,7 @@ def test_other_encodings_are_named(encoding, vqa, tmp_path):
 def test_answers_too_many_are_refused_or_ignored(vqa, tmp_path):
     answers = [*json.loads(vqa.answers.read_text()), {"question_id": 7, "answer": "x"}]
     more = replace(vqa, answers=benchmark_files.dump(tmp_path / "more.json", answers))
-    with pytest.raises(UserError, match=r"1 answers are to items that the benchmark does not have: 7"):
+    with pytest.raises(UserError, match=r"1 answer is to items that the benchmark does not have: 7"):
         score("vqav2", more)
     assert score("vqav2", more, extra="ignore")["extra"] == 1
 
@@ -217,7 +220,7 @@ def test_pope_answers_without_ids_must_answer_what_their_line_asks(tmp_path):
     with pytest.raises(UserError, match=r"Row 1 answers .* but the label file asks"):
         score("pope", files)
     benchmark_files.rows(files.answers, answers[:5])
-    with pytest.raises(UserError, match="5 rows without ids, but there are 24 questions"):
+    with pytest.raises(UserError, match="5 rows without ids, but the benchmark has 24 questions"):
         score("pope", files)
     benchmark_files.rows(files.answers, [row | {"question_id": n} for n, row in enumerate(answers)][::-1])
     assert values(score("pope", files))["accuracy"] == 1.0
@@ -264,7 +267,7 @@ def test_a_part_of_a_benchmark_is_never_told_as_the_whole(vqa, tmp_path, capsys)
         in capsys.readouterr().out
     )
     assert main([*words, "--missing", "wrong"]) == 0
-    assert "23 of them have no answer and count as wrong" in capsys.readouterr().out
+    assert "23 of them have no answer, which counts as wrong" in capsys.readouterr().out
 
 
 def test_json_output_has_intervals_and_says_n_of_n(vqa, capsys):
@@ -426,3 +429,43 @@ def test_the_longest_answers_take_a_moment(letter):
     instruction_following.pif(text, [(name, 3) for name in instruction_following.CHECKS])
     Chair().objects(text)
     assert time.process_time() - start < 3
+
+
+def test_one_is_one_and_not_several(tmp_path, capsys):
+    """Sentences about a single answer are in the singular."""
+    rows = [
+        {"question_id": n, "image": "i.png", "text": f"Is there a thing {n} in the image?", "label": "yes"}
+        for n in range(2)
+    ]
+    truth = benchmark_files.rows(tmp_path / "coco_pope_random.json", rows)
+    answers = benchmark_files.rows(
+        tmp_path / "a.jsonl", [{"question_id": n, "answer": "yes"} for n in (0, 9)]
+    )
+    words = ["score", "pope", "--annotations", str(truth), "--predictions", str(answers)]
+    assert main(words) == 2
+    assert "1 of 2 items has no answer" in capsys.readouterr().err
+    assert main([*words, "--missing", "wrong", "--extra", "ignore"]) == 0
+    told = capsys.readouterr().out
+    assert "1 of them has no answer" in told and "1 answer to another item is ignored" in told
+    assert main([*words, "--missing", "skip", "--extra", "ignore"]) == 0
+    assert "1 item is left out" in capsys.readouterr().out
+
+
+def test_a_capability_of_mmvet_stands_once_in_the_table(tmp_path, capsys):
+    questions = {
+        f"v1_{n}": {
+            "imagename": f"{n}.png",
+            "question": "What?",
+            "answer": "red",
+            "capability": ["ocr"] if n % 3 else ["rec", "ocr"],
+        }
+        for n in range(9)
+    }
+    truth = benchmark_files.dump(tmp_path / "mm-vet.json", questions)
+    grades = {name: {"score": [round(0.1 * n, 1)]} for n, name in enumerate(questions)}
+    answers = benchmark_files.dump(tmp_path / "grades.json", grades)
+    assert main(["score", "mmvet", "--annotations", str(truth), "--predictions", str(answers)]) == 0
+    table = capsys.readouterr().out
+    assert "needs ocr" not in table and "needs rec" not in table
+    assert len(re.findall(r"│ (?:rec|ocr) +│", table)) == 2, "the capabilities, each once"
+    assert "capabilities: ocr+rec" in table, "what goes together is told too"

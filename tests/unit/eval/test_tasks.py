@@ -134,7 +134,7 @@ def test_vqa_refuses_questions_and_annotations_of_different_splits(world):
     file = json.loads((world.root / "annotations.json").read_text())
     del file["annotations"][0]
     world.write("annotations.json", file)
-    with pytest.raises(UserError, match="1 questions have no annotation"):
+    with pytest.raises(UserError, match="1 question has no annotation"):
         build(config)
 
 

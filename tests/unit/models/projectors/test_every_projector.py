@@ -143,7 +143,9 @@ def test_every_file_of_the_registry_says_its_name():
 
 
 def test_the_table_in_the_documents_is_complete(root):
-    rows = re.findall(r"^\| `(\w+)` \|.*\|.*\| (.*) \|.*\|$", (root / "docs" / "projectors.md").read_text(), re.M)
+    rows = re.findall(
+        r"^\| `(\w+)` \|.*\|.*\| (.*) \|.*\|$", (root / "docs" / "projectors.md").read_text(), re.M
+    )
     told = {name: settings for name, settings in rows if name in PROJECTORS}
     for name in PROJECTORS:
         own = full_settings(ProjectorConfig(name))
