@@ -216,7 +216,7 @@ def _estimate(value: float, spread: Array, n: int, clusters: int, level: float, 
     se = float(defined.std())
     seen = detectable_alone(se, level)
     beyond = share and out_of_reach(seen, value)
-    return Estimate(value, low, high, n, clusters, se, None if beyond else seen, beyond)
+    return Estimate(value, low, high, n, clusters, se, None if beyond else seen, out_of_reach=beyond)
 
 
 def _check_trials(successes: float, trials: int) -> None:
