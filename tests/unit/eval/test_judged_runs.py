@@ -20,7 +20,7 @@ from eval.overlap import TrainingRecords, add_overlap
 from eval.report import write_report
 from eval.report.browsing import UNSCORED, samples_of_rows
 from eval.report.judged import UNPARSED
-from eval.report.numbers import interval, label, number
+from eval.report.numbers import interval, label, number, title
 from eval.runner import evaluate
 from eval.tasks import TaskConfig, build_tasks
 from mmtune import cli
@@ -138,8 +138,8 @@ def test_the_report_says_what_judged_json_says(configs, tmp_path):
             assert task[part] == judged[part], (name, part)
         lost += judged["items_without_verdict"]
         assert judged["n"] + judged["items_without_verdict"] == judged["of"]
-        start = plain.index(f" {name} judged by m-1, prompt {judged['judge']['prompt']['sha256']}")
-        section = plain[start : plain.find(" judged by ", start + 20)]
+        start = plain.index(f" {title(name)} judged by m-1, prompt {judged['judge']['prompt']['sha256']}")
+        section = plain[start : plain.find(" judged by ", start + len(title(name)) + 20)]
         assert (
             f"2 runs of the judge: {label(judged['runs']['metric'])} {judged['runs']['mean']:.3f}" in section
         )
