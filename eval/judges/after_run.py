@@ -39,7 +39,11 @@ _TAKEN = (
 
 
 def judge_run(
-    out: Path, results: Mapping[str, Any], configs: Sequence[TaskConfig], how: Judging
+    out: Path,
+    results: Mapping[str, Any],
+    configs: Sequence[TaskConfig],
+    how: Judging,
+    failures: list[Exception] | None = None,
 ) -> dict[str, Any]:
     """Have the answers of a run's judged benchmarks marked, those of the blind baseline too.
 
@@ -51,12 +55,15 @@ def judge_run(
         results: of ``eval.runner.run``.
         configs: of its tasks.
         how: who judges, and how; two answers are swapped for the model's own score only.
+        failures: gets the error that ended the judging, which is then no longer raised: a judge that fails
+            must not cost the report of what was answered. ``judging_failed`` of the benchmarks without a
+            score says why.
 
     Returns:
         The results with the scores in them.
 
     Raises:
-        UserError: as ``eval.judges.run.judge``; the run's answers stay.
+        UserError: as ``eval.judges.run.judge``; the run's answers stay, and what was judged is kept.
     """
     path = out / "predictions.jsonl"
     rows = read_rows(path)
@@ -64,31 +71,54 @@ def judge_run(
     how = replace(how, sampling=Sampling(told["resamples"], told["level"], told["seed"]))
     tasks = {name: task for name, task in build_tasks(configs).items() if task.needs_judge}
     judged = {name: dict(part) for name, part in results["tasks"].items()}
+    failed: Exception | None = None
     for name, task in tasks.items():
         if not own_rows(rows, name, blind=False):
             continue
-        seen = _marked(task, path, rows, how, out / FOLDER / name, blind=False)
-        judged[name] |= {part: seen[part] for part in _TAKEN if part in seen}
-        judged[name]["without_verdict"] = dict(list(seen["without_verdict"].items())[:_LISTED])
-        judged[name]["judged_file"] = str(out / FOLDER / name / RESULT)  # which has all of them
-        judged[name] |= {"needs_judge": False, "by": seen["by"], "judged_by": _by(seen)}
-        judged[name]["confidence"] = _confidence(task, rows, how.sampling)
-        unseen: Mapping[str, Any] = {"metrics": None, "by": {}}
-        if judged[name]["blind"] is not None:
-            unseen = _marked(
-                task, path, rows, replace(how, swap=False), out / FOLDER / f"{name}.blind", blind=True
-            )
-            own, other = (own_rows(rows, name, blind=blind) for blind in (False, True))
-            asked = [item for item in task.load() if item.id in own]
-            lacking = blind_lacking(asked, seen["metrics"], unseen["metrics"] or {}, len(other), {})
-            judged[name]["blind_lacking"] = lacking
-        judged[name]["blind"] = unseen["metrics"]
-        for breakdown, kinds in judged[name]["by"].items():
-            for kind, part in kinds.items():
-                part["blind"] = unseen["by"].get(breakdown, {}).get(kind, {}).get("metrics", {})
+        unmarked = [dict(row) for row in rows]
+        try:
+            judged[name] |= _judged(task, judged[name], path, rows, how, out / FOLDER)
+        except Exception as error:  # noqa: BLE001 - given back, or raised when the files are written
+            failed, rows = error, unmarked  # a benchmark without a score has no verdicts either
+            break
+    if failed is not None:
+        for name in tasks:
+            if judged[name].get("needs_judge"):
+                judged[name]["judging_failed"] = str(failed) or type(failed).__name__
     write_rows(path, rows)
     found = {**results, "tasks": judged}
     write_json(out / "metrics.json", found)
+    if failed is not None:
+        if failures is None:
+            raise failed
+        failures.append(failed)
+    return found
+
+
+def _judged(
+    task: Task, told: Mapping[str, Any], path: Path, rows: list[dict[str, Any]], how: Judging, folder: Path
+) -> dict[str, Any]:
+    """What a judge adds to a task's results, those about other images included."""
+    seen = _marked(task, path, rows, how, folder / task.name, blind=False)
+    found = {part: seen[part] for part in _TAKEN if part in seen}
+    found["without_verdict"] = dict(list(seen["without_verdict"].items())[:_LISTED])
+    found["judged_file"] = str(folder / task.name / RESULT)  # which has all of them
+    found |= {"needs_judge": False, "by": seen["by"], "judged_by": _by(seen)}
+    found["confidence"] = _confidence(task, rows, how.sampling)
+    unseen: Mapping[str, Any] = {"metrics": None, "by": {}}
+    if told["blind"] is not None:
+        unseen = _marked(
+            task, path, rows, replace(how, swap=False), folder / f"{task.name}.blind", blind=True
+        )
+        own, other = (own_rows(rows, task.name, blind=blind) for blind in (False, True))
+        asked = [item for item in task.load() if item.id in own]
+        found["blind_lacking"] = blind_lacking(
+            asked, seen["metrics"], unseen["metrics"] or {}, len(other), {}
+        )
+    found["blind"] = unseen["metrics"]
+    for breakdown, kinds in found["by"].items():
+        for kind, part in kinds.items():
+            part["blind"] = unseen["by"].get(breakdown, {}).get(kind, {}).get("metrics", {})
     return found
 
 

@@ -213,7 +213,7 @@ def _task(name: str, task: Mapping[str, Any]) -> dict[str, Any]:
     if "judge" in task:
         lines = [replace(one, name=UNPARSED) if one.name == label("unparsed") else one for one in lines]
     lines.sort(key=lambda line: not line.primary)
-    told = {key: task.get(key) for key in ("needs_judge", "judged_by")}
+    told = {key: task.get(key) for key in ("needs_judge", "judging_failed", "judged_by")}
     return {
         "name": title(name),
         "title": task["title"],

@@ -163,11 +163,13 @@ def run(args: argparse.Namespace) -> None:
     )
     if results is None:  # the first process of several writes for all
         return
+    failures: list[Exception] = []  # of what follows the answers; neither may cost their report
     if how is not None:
         from eval.judges.after_run import judge_run
 
-        results = judge_run(args.out, results, tasks, how)
-    failed = compare(results, tasks)
+        results = judge_run(args.out, results, tasks, how, failures)
+    if (failed := compare(results, tasks)) is not None:
+        failures.append(failed)
     from mmtune.commands.judged_table import tell_judged
     from mmtune.commands.metrics_table import show_metrics
     from mmtune.commands.overlap_lines import overlap_lines
@@ -184,8 +186,8 @@ def run(args: argparse.Namespace) -> None:
         heading=f"{_name(args.checkpoint)} on {counted(len(tasks), 'benchmark')}",
     )
     sys.stdout.write(f"{args.out / 'metrics.json'}\nreport: {page}\n")
-    if failed is not None:
-        raise failed
+    if failures:
+        raise failures[0]
 
 
 def _judging(args: argparse.Namespace) -> Judging | None:

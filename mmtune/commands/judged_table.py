@@ -71,6 +71,8 @@ def tell_judged(results: Mapping[str, Any]) -> None:
             for line in judged_lines(task):
                 print_line(f"{name}: {line}")
         elif task.get("needs_judge"):
+            if why := task.get("judging_failed"):
+                print_line(f"{name}: the judge failed: {why}")
             place = task.get("answers_file", "the run's folder")
             print_line(f"{name}: answers are in {place}; mark them with --judge or mmtune judge")
         elif task["n"] and not task["metrics"]:

@@ -26,6 +26,7 @@ from eval.tasks import TaskConfig, build_tasks
 from mmtune import cli
 from mmtune.commands.judged_table import tell_judged
 from mmtune.decode.requests import Completion
+from mmtune.errors import UserError
 from tests import judged_files
 from tests.commands import run
 from tests.endpoints import Server, serve
@@ -240,6 +241,31 @@ def test_what_awaits_a_judge_or_had_another_is_not_compared_and_it_is_said(confi
     both = compare_reasons(tmp_path, configs, "judged", "waiting")
     assert "await a judge in" in both and str(tmp_path / "waiting") in both
     assert "judges or their prompts are not the same" in compare_reasons(tmp_path, configs, "judged", "other")
+
+
+def test_a_judge_that_fails_costs_neither_answers_nor_report(configs, tmp_path):
+    """What it marked before stands; the rest says why it has no score; asked again, it goes on."""
+    two = [replace(one, limit=6) for one in configs if one.task in ("mmvet", "llavabench")]
+    out, failures = tmp_path / "out", []
+    results = asked(two, out)
+
+    def mood(number, body):
+        return "good" if number <= 8 else 401
+
+    with serve(Server(write=judged_files.said_by_the_judge, mood=mood)) as server:
+        how = Judging(Hiring(server.url, "m", concurrency=1))
+        found = judge_run(out, results, two, how, failures)
+        with pytest.raises(UserError, match="key"):
+            judge_run(out, results, two, how)
+    assert len(failures) == 1
+    assert found == json.loads((out / "metrics.json").read_text())
+    (lost,) = [task for task in found["tasks"].values() if "judging_failed" in task]
+    assert lost["judging_failed"] == str(failures[0]) and not lost["metrics"]
+    page = write_report(out, results=found, predictions=out / "predictions.jsonl").read_text()
+    assert "no score: the judge failed: " in page
+    with serve(Server(write=judged_files.said_by_the_judge)) as server:
+        again = judge_run(out, results, two, Judging(Hiring(server.url, "m")))
+    assert all(task["metrics"] and "judging_failed" not in task for task in again["tasks"].values())
 
 
 def compare_reasons(tmp_path: Path, configs, *names: str) -> str:
