@@ -21,10 +21,14 @@ from tests import chromium
 from tests.tiny_checkpoint import tiny_checkpoint
 from tests.unit.decode.conftest import photo
 
-pytest.importorskip("gradio", reason="the extra `demo` is not installed")
-
 ROOT = Path(__file__).resolve().parents[2]
 TOKENS = 12
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _gradio() -> None:
+    """Imported, for seconds, only by the process that runs these tests."""
+    pytest.importorskip("gradio", reason="the extra `demo` is not installed")
 
 
 @pytest.fixture(scope="module")
