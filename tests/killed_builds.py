@@ -9,12 +9,11 @@ from __future__ import annotations
 import os
 import random
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-
-from tests import processes
 
 ROOT = Path(__file__).resolve().parents[1]
 UNITS = 60
@@ -54,10 +53,10 @@ def prefer(url: str, folder: Path, scenes: Path) -> None:
     launch(PREFERENCE["rlaif_v"], out=folder, inputs=[scenes], teacher=url, model="m", concurrency=4)
 
 
-def start(url: str, folder: Path, *scenes: Path) -> processes.Process:
+def start(url: str, folder: Path, *scenes: Path) -> subprocess.Popen[bytes]:
     """A process that builds."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return processes.start([__file__, url, str(folder), *map(str, scenes)], env=environment)
+    return subprocess.Popen([sys.executable, __file__, url, str(folder), *map(str, scenes)], env=environment)
 
 
 def kill_and_go_on(

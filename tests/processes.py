@@ -1,5 +1,7 @@
 """Python programs that a test starts as processes of their own, without each importing PyTorch anew.
 
+Programs that need no PyTorch are quicker in an interpreter of their own.
+
 On Linux they are forked by one process of ``tests/fork_server.py`` for all tests; elsewhere, or with
 ``MMTUNE_TEST_FORKS=0``, Python is started for each. Training (with torchrun), evaluation, chat and the demo are
 also run by interpreters started for them, as a user's are: ``tests/recipe/test_readme.py``.

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import random
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
-from tests import judged_files, processes
+from tests import judged_files
 from tests.endpoints import Server, serve
 from tests.judged_files import Judged, said_by_the_judge
 
@@ -16,9 +18,10 @@ ROOT = Path(judged_files.__file__).parents[1]
 AT_ONCE, KILLS = 3, 4
 
 
-def start(case: Judged, url: str, out: Path) -> processes.Process:
+def start(case: Judged, url: str, out: Path) -> subprocess.Popen[bytes]:
     words = [*case.words, "--judge", f"openai:{url}#m", "--out", str(out), "--concurrency", str(AT_ONCE)]
-    return processes.start(["-m", "mmtune", *words, "--runs", "2"], cwd=ROOT)
+    command = [sys.executable, "-m", "mmtune", *words, "--runs", "2"]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def test_killed_judges_lose_nothing_and_ask_nothing_twice_but_what_was_under_way(tmp_path):

@@ -6,13 +6,14 @@ import hashlib
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
 from data_builders.shards import verify_shards
-from tests import processes
 
 ROOT = Path(__file__).resolve().parents[2]
 SHARDS, RECORDS = 24, 5
@@ -33,9 +34,14 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "rows.jsonl"
 
 
-def start(rows: Path, out: Path) -> processes.Process:
+def start(rows: Path, out: Path) -> subprocess.Popen[bytes]:
     words = ["data", "shards", str(rows), "--records", str(RECORDS), "--out", str(out)]
-    return processes.start(["-m", "mmtune", *words], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    return subprocess.Popen(
+        [sys.executable, "-m", "mmtune", *words],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.DEVNULL,
+    )
 
 
 def digests(folder: Path) -> dict[str, str]:
