@@ -16,7 +16,7 @@ from data_builders.problems import Problem, problem_of
 from data_builders.rows import iter_rows, write_whole
 from data_builders.scenes import Scene
 from mmtune.errors import RecordError, UserError
-from mmtune.images.decoding import load_image
+from mmtune.images.loading import load_image
 from mmtune.records import IMAGE_PLACEHOLDER, Record
 
 TEMPLATES = Path(__file__).parent / "templates"

@@ -101,7 +101,7 @@ def _image_reason(root: Path | None, image: ImageRef, decode: bool) -> str | Non
     """Why an image cannot be used, or None."""
     if root is None:
         return path_reason(image.path)
-    from mmtune.images.decoding import image_size, load_image
+    from mmtune.images.loading import image_size, load_image
 
     try:
         if decode:

@@ -55,7 +55,8 @@ def _look_at_block(paths: list[str], root: Path, view: View) -> list[Seen]:
 
 def see(root: Path, path: str, view: View) -> Seen:
     """What one image gives."""
-    from mmtune.images.decoding import load_image, resolve_image
+    from mmtune.images.decoding import resolve_image
+    from mmtune.images.loading import load_image
 
     try:
         if view == "bytes":

@@ -24,7 +24,7 @@ from data_builders.programs.marking import copy_name
 from data_builders.programs.view import Names, View
 from data_builders.scenes import Scene
 from mmtune.errors import UserError
-from mmtune.images.decoding import load_image
+from mmtune.images.loading import load_image
 from mmtune.records import IMAGE_PLACEHOLDER, Preference, Turn, write_preferences
 
 NAME = "povid"

@@ -24,7 +24,7 @@ from data_builders.programs.view import Names
 from data_builders.programs.wording import Mode
 from data_builders.scenes import Scene, write_scenes
 from mmtune.errors import RecordError, UserError
-from mmtune.images.decoding import load_image
+from mmtune.images.loading import load_image
 from mmtune.records import Record, write_llava
 
 ALL = "programs"

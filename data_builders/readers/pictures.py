@@ -54,7 +54,8 @@ class Pictures:
         """
         if stated != (0, 0) or self.root is None:
             return stated
-        from mmtune.images.decoding import ImageError, image_size
+        from mmtune.images.decoding import ImageError
+        from mmtune.images.loading import image_size
 
         try:
             return image_size(self.root, image)

@@ -11,7 +11,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mmtune.images.decoding import load_image, open_header, resolve_image, upright_size
+from mmtune.images.decoding import open_header, resolve_image, upright_size
+from mmtune.images.loading import load_image
 from mmtune.records import ImageRef
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class Picture:
         """The upright RGB image, shrunk to ``side_px``.
 
         Raises:
-            ImageError: as ``mmtune.images.decoding.load_image``.
+            ImageError: as ``mmtune.images.loading.load_image``.
         """
         image = load_image(self.root, self.ref)
         if self.side_px is not None and max(image.size) > self.side_px:
@@ -74,7 +75,7 @@ class Picture:
         """Media type and bytes: the file itself where it can be sent so, else as PNG.
 
         Raises:
-            ImageError: as ``mmtune.images.decoding.load_image``.
+            ImageError: as ``mmtune.images.loading.load_image``.
         """
         image = self.open()  # also refuses a file that is damaged or cut short, before anybody is asked
         if not self.ref.is_video:

@@ -20,7 +20,7 @@ from PIL import Image
 
 from eval.report.samples import Row
 from mmtune.errors import UserError
-from mmtune.images.decoding import load_image
+from mmtune.images.loading import load_image
 
 RIGHT, UNPARSED, FAILED, UNSCORED, CUT = 1, 2, 4, 8, 16
 """What a reply is; the page's script knows the same numbers."""

@@ -13,7 +13,7 @@ from typing import Any
 from PIL import Image
 
 from mmtune.errors import UserError
-from mmtune.images.decoding import load_image
+from mmtune.images.loading import load_image
 
 _SIDE = 256
 """Longest side of an embedded image in pixels."""

@@ -57,6 +57,6 @@ def load_altered(root: Path, image: ImageRef | str, alteration: str) -> Image:
     Raises:
         UserError: if it cannot be decoded or altered.
     """
-    from mmtune.images.decoding import load_image
+    from mmtune.images.loading import load_image
 
     return alter(load_image(root, image), alteration)

@@ -134,7 +134,7 @@ def _draws(recipe: Recipe, start: int, n: int) -> Iterator[tuple[Source, int]]:
 
 def _encode(encoder: RecordEncoder, source: Source, index: int) -> Sample:
     """Encode a record and open its images, as training will."""
-    from mmtune.images.decoding import load_image
+    from mmtune.images.loading import load_image
 
     sample = encoder.encode(source.record(index), source.image_root)
     for image in sample.images:

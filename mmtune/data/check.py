@@ -13,7 +13,8 @@ from mmtune.data.quarantine import Refusal
 from mmtune.data.room import check_room
 from mmtune.data.source import Source, open_sources
 from mmtune.errors import RecordError
-from mmtune.images.decoding import ImageError, image_size, load_image
+from mmtune.images.decoding import ImageError
+from mmtune.images.loading import image_size, load_image
 from mmtune.images.policies import ImagePolicy
 from mmtune.templates import Template
 

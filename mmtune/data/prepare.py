@@ -11,7 +11,7 @@ import numpy as np
 
 from mmtune.batch import IGNORE
 from mmtune.errors import RecordError
-from mmtune.images.decoding import image_size
+from mmtune.images.loading import image_size
 from mmtune.images.policies import ImagePolicy
 from mmtune.images.video import plan_frames
 from mmtune.records import ImageRef, Record, move_images_to_front

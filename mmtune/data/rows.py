@@ -11,7 +11,8 @@ import torch
 
 from mmtune.batch import PackedBatch
 from mmtune.data.prepare import Sample
-from mmtune.images.decoding import ImageError, load_image
+from mmtune.images.decoding import ImageError
+from mmtune.images.loading import load_image
 from mmtune.images.policies import ImagePolicy
 from mmtune.images.video import load_frames
 from mmtune.records import ImageRef

@@ -202,31 +202,20 @@ def to_rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def image_size(
+def upright_size(
     root: Path | str, ref: ImageRef | str, *, max_pixels: int = MAX_PIXELS, orientation: Orientation = "exif"
 ) -> tuple[int, int]:
-    """Read (width, height) of the upright image from its header, without decoding pixels.
+    """(width, height) of an upright image from its header, without decoding pixels.
 
     Args:
         root: folder that image paths are relative to.
-        ref: a POSIX path relative to ``root``.
+        ref: a POSIX path relative to ``root``; no video.
         max_pixels: largest width x height accepted.
-        orientation: as in :func:`load_image`.
+        orientation: as in :func:`upright_image`.
 
     Raises:
         ImageError: if the path, the file or the header is refused.
     """
-    if isinstance(ref, ImageRef) and ref.is_video:
-        from mmtune.images.video import find_video
-
-        return find_video(root, ref.path).size()
-    return upright_size(root, ref, max_pixels=max_pixels, orientation=orientation)
-
-
-def upright_size(
-    root: Path | str, ref: ImageRef | str, *, max_pixels: int = MAX_PIXELS, orientation: Orientation = "exif"
-) -> tuple[int, int]:
-    """As :func:`image_size`, of what is an image and no video."""
     file, path = _content(root, ref)
     with open_header(file, path, max_pixels) as image:
         if isinstance(image, TiffImageFile):
@@ -237,14 +226,14 @@ def upright_size(
         return width, height
 
 
-def load_image(
+def upright_image(
     root: Path | str, ref: ImageRef | str, *, max_pixels: int = MAX_PIXELS, orientation: Orientation = "exif"
 ) -> Image.Image:
-    """Decode an image, or the first frame of an animated one, as upright RGB; of a video the frame asked for.
+    """Decode an image, or the first frame of an animated one, as upright RGB.
 
     Args:
         root: folder that image paths are relative to.
-        ref: a POSIX path relative to ``root``.
+        ref: a POSIX path relative to ``root``; no video.
         max_pixels: largest width x height accepted.
         orientation: ``exif`` turns the image upright, as every viewer and every annotator shows it;
             ``ignore`` leaves it as Pillow opens it, as LLaVA's loader does: as stored, but for TIFF.
@@ -256,10 +245,6 @@ def load_image(
         ImageError: if the path leaves the root, or the file is missing, empty, no image, gigantic or
             cut short.
     """
-    if isinstance(ref, ImageRef) and ref.is_video:
-        from mmtune.images.video import find_video
-
-        return find_video(root, ref.path).frames([ref.frame or 0])[0]
     file, path = _content(root, ref)
     with open_header(file, path, max_pixels) as image:
         turn = _orientation(image) if orientation == "exif" else 1

@@ -17,10 +17,10 @@ from mmtune.images.decoding import (
     MAX_PIXELS,
     ImageError,
     first_line,
-    load_image,
     open_header,
     resolve_path,
     to_rgb,
+    upright_image,
     upright_size,
 )
 from mmtune.records import ImageRef
@@ -83,7 +83,7 @@ class FrameFolder(Video):
     def frames(self, numbers: Sequence[int]) -> list[Image.Image]:
         """The files of these numbers; all are brought to the size of the first."""
         size = self.size()
-        images = [load_image(self.file, self.names[number]) for number in numbers]
+        images = [upright_image(self.file, self.names[number]) for number in numbers]
         return [image if image.size == size else image.resize(size) for image in images]
 
 

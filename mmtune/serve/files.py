@@ -31,7 +31,7 @@ def open_file(path: str | Path) -> Image:
     Raises:
         UserError: if there is no such image or it cannot be used.
     """
-    from mmtune.images.decoding import load_image
+    from mmtune.images.loading import load_image
 
     file = _found(path, "image file")
     return load_image(file.parent, file.name)

@@ -18,7 +18,7 @@ from mmtune.data.shards import is_shards
 from mmtune.data.source import Source
 from mmtune.data.splits import open_splits
 from mmtune.errors import UserError
-from mmtune.images.decoding import image_size
+from mmtune.images.loading import image_size
 from mmtune.models.vlm import VisionLanguageModel
 from mmtune.templates import Template, TokenizerTemplate, choose_template, get_template
 from mmtune.train.settings import Recipe

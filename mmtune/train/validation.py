@@ -14,7 +14,7 @@ import torch
 from mmtune.data.loader import StepLoader
 from mmtune.data.source import Source
 from mmtune.errors import UserError
-from mmtune.images.decoding import load_image
+from mmtune.images.loading import load_image
 from mmtune.images.video import load_clip
 from mmtune.models.bundle import Bundle
 from mmtune.records import ImageRef, Record

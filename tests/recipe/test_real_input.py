@@ -156,7 +156,7 @@ def test_the_reloaded_checkpoint_answers_as_the_model_in_training_did(chain: Cha
     from functools import partial
 
     from mmtune.decode.engine import Engine, Request, Settings
-    from mmtune.images.decoding import load_image
+    from mmtune.images.loading import load_image
 
     rows = (chain.folder / "OUT" / "photos" / "tune" / "samples.jsonl").read_text().splitlines()
     told = [json.loads(row) for row in rows]
@@ -206,7 +206,7 @@ def test_eval_writes_official_answers_to_every_question(chain: Chain) -> None:
 
 def test_chat_prints_the_engines_answer(chain: Chain) -> None:
     from mmtune.decode.engine import Engine, Request, Settings
-    from mmtune.images.decoding import load_image
+    from mmtune.images.loading import load_image
     from mmtune.records import Turn
 
     photo = load_image(chain.folder / DATA / "images", "cat_2.png")

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import torch
 
-from mmtune.images.decoding import load_image
 from mmtune.images.geometry import Grid, ViewGeometry, ViewTokens
+from mmtune.images.loading import load_image
 from mmtune.images.policies import get_policy
 from mmtune.images.policies.anyres import AnyresPolicy
 from mmtune.images.settings import ImagesConfig

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from mmtune.images.decoding import load_image
 from mmtune.images.geometry import ViewGeometry, ViewTokens
+from mmtune.images.loading import load_image
 from mmtune.images.policies import ImagePolicy, get_policy
 
 IMAGES = Path(__file__).parents[1] / "golden" / "images"

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from data_builders.curate.image_align import cells_of, picture_of
 from data_builders.curate.text import conversation_of
-from mmtune.images.decoding import load_image
+from mmtune.images.loading import load_image
 from mmtune.records import Record
 
 WORDS = 192

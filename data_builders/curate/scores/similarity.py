@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from data_builders.curate.scores import answers_of
 from mmtune.errors import UserError
-from mmtune.images.decoding import load_image
+from mmtune.images.loading import load_image
 from mmtune.records import Record
 
 _BATCH = 64

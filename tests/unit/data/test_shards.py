@@ -23,7 +23,8 @@ from mmtune.data.shards import ShardSource
 from mmtune.data.source import JsonSource, open_source
 from mmtune.data.splits import open_splits
 from mmtune.errors import RecordError, UserError
-from mmtune.images.decoding import ImageError, image_size, load_image
+from mmtune.images.decoding import ImageError
+from mmtune.images.loading import image_size, load_image
 
 
 @pytest.fixture

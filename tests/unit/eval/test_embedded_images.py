@@ -15,7 +15,7 @@ from eval.image_folders import ready_images
 from eval.sharing import Peers
 from eval.tasks import TaskConfig, build_tasks
 from mmtune.errors import UserError
-from mmtune.images.decoding import load_image
+from mmtune.images.loading import load_image
 
 
 @pytest.fixture(autouse=True)

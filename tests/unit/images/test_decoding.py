@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageFile
 
-from mmtune.images.decoding import ImageError, image_size, load_image
+from mmtune.images.decoding import ImageError
+from mmtune.images.loading import image_size, load_image
 from mmtune.records import ImageRef
 
 

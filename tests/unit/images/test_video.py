@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from mmtune.errors import UserError
-from mmtune.images.decoding import ImageError, image_size, load_image
+from mmtune.images.decoding import ImageError
 from mmtune.images.geometry import Grid, ViewGeometry, ViewTokens
+from mmtune.images.loading import image_size, load_image
 from mmtune.images.policies import get_policy
 from mmtune.images.policies.base import ImagePolicy
 from mmtune.images.settings import ImagesConfig
