@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import random
 import sys
@@ -79,6 +80,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         ordered += own + quick[:more]
         del quick[:more]
     items[:] = ordered + quick
+
+
+def pytest_collection_finish() -> None:
+    """Spare the collector of garbage the millions of objects that the libraries have and never let go."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True)
