@@ -12,7 +12,6 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -56,8 +55,8 @@ def test_every_task_has_files_here_and_says_what_it_is():
         assert task.title and task.primary and "Source:" in told, name
 
 
-def test_the_documents_table_has_every_task():
-    text = (Path(benchmark_files.__file__).parents[1] / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+def test_the_documents_table_has_every_task(root):
+    text = (root / "docs" / "benchmarks.md").read_text(encoding="utf-8")
     table = text[text.index("## Metrics") :]
     assert [name for name in TASKS if f"`{name}`" not in table] == []
 
@@ -294,7 +293,7 @@ def test_a_mistyped_command_is_one_clear_sentence(words, said, user_folder, caps
     assert said in capsys.readouterr().err
 
 
-def test_score_runs_without_torch_and_lists_the_benchmarks(vqa, tmp_path):
+def test_score_runs_without_torch_and_lists_the_benchmarks(vqa, root):
     code = (
         "import sys; from mmtune.cli import main\n"
         f"status = main(['score', 'vqav2', '--predictions', {str(vqa.answers)!r}, '--annotations', {str(vqa.annotations)!r}])\n"
@@ -302,7 +301,6 @@ def test_score_runs_without_torch_and_lists_the_benchmarks(vqa, tmp_path):
         "loaded = {name.split('.')[0] for name in sys.modules} & {'torch', 'transformers', 'sklearn', 'matplotlib'}\n"
         "sys.exit(f'{status} {loaded}' if status or loaded else 0)"
     )
-    root = Path(benchmark_files.__file__).parents[1]
     done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "mmbench" in done.stdout and "24 of 24" in done.stdout
@@ -386,9 +384,8 @@ def test_files_of_another_shape_end_in_one_sentence_or_in_a_score(task, tmp_path
     assert tried or task in ("mme", "mmbench_cn", "mmbench")
 
 
-def test_scoring_many_answers_takes_little_processor_time(tmp_path):
+def test_scoring_many_answers_takes_little_processor_time(root, tmp_path):
     """The figure for 100,000 is measured by benchmarks/score_speed.py; here a tenth of them, with room."""
-    root = Path(benchmark_files.__file__).parents[1]
     spec = importlib.util.spec_from_file_location("score_speed", root / "benchmarks" / "score_speed.py")
     score_speed = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(score_speed)
