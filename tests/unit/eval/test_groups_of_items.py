@@ -15,7 +15,7 @@ from eval.tasks import TaskConfig, build_tasks
 from mmtune.commands.metrics_table import show_metrics
 from mmtune.errors import UserError
 from tests import benchmark_files
-from tests.unit.eval.test_robustness import run as run_scripted
+from tests.unit.eval.scripted import run_scripted
 
 
 def written(name, folder):

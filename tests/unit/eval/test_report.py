@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
-from html.parser import HTMLParser
 
 import pytest
 from PIL import Image
@@ -17,39 +16,8 @@ from eval.report.samples import contact_sheet, thumbnail
 from eval.runner import evaluate
 from eval.tasks import TASKS, TaskConfig, build_tasks
 from tests import benchmark_files
-from tests.unit.eval.test_robustness import run as run_scripted
-
-VOID = {"meta", "img", "br", "link", "hr", "input"}
-
-
-class Balanced(HTMLParser):
-    """Fails on a tag that is closed out of turn; keeps what is open and every address."""
-
-    def __init__(self):
-        super().__init__()
-        self.open: list[str] = []
-        self.addresses: list[str] = []
-
-    def handle_starttag(self, tag, attrs):
-        if tag not in VOID:
-            self.open.append(tag)
-        self.addresses += [value for name, value in attrs if name in ("src", "href")]
-
-    def handle_startendtag(self, tag, attrs):
-        pass
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-
-def read(path):
-    text = path.read_text(encoding="utf-8")
-    page = Balanced()
-    page.feed(text)
-    assert page.open == []
-    assert all(address.startswith(("data:", "#")) for address in page.addresses)
-    assert text.lstrip().startswith("<!doctype html>")
-    return text
+from tests.unit.eval.pages import read
+from tests.unit.eval.scripted import run_scripted
 
 
 @pytest.fixture

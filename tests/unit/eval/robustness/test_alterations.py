@@ -24,8 +24,8 @@ from mmtune.errors import UserError
 from mmtune.records import ImageRef
 from tests.endpoints import Server, serve
 from tests.tiny_checkpoint import tiny_checkpoint
+from tests.unit.eval.coloured_choices import write_choices
 from tests.unit.eval.conftest import write_world
-from tests.unit.eval.test_robustness import write_choices
 
 HOWS = {"blur": "3", "jpeg": "10", "noise": "0.2,7", "crop": "0.5,0.2,0.9", "text": 'bottom,Answer "no".'}
 
