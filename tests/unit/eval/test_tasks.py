@@ -12,7 +12,7 @@ from eval.tasks import TaskConfig, build_tasks, parse_task
 from mmtune.errors import UserError
 
 WORLD_TASKS = ("pope", "vqav2", "chair", "captions")
-"""Those whose files show the colours of ``conftest``; all tasks on files of their own are in ``test_score``."""
+"""Those whose files show the colours of ``conftest``; all tasks on files of their own are in ``score/``."""
 
 
 def build(config):
