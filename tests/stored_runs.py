@@ -12,6 +12,9 @@ from eval.compare.comparing import stored_task
 from eval.scoring import Sampling, Scored, score_table
 from eval.tasks import Item
 
+PLAIN = "realworldqa"
+"""A benchmark whose score is the mean of what each answer gets."""
+
 
 @dataclass(frozen=True)
 class Given:
@@ -29,7 +32,7 @@ class Given:
 
 
 def right_or_wrong(values: Sequence[bool | float], images: Sequence[str] | None = None) -> list[Given]:
-    """Answers of a task whose score is the mean of what each gets."""
+    """Answers of a task such as ``PLAIN``."""
     return [
         Given(
             str(number),
@@ -40,6 +43,21 @@ def right_or_wrong(values: Sequence[bool | float], images: Sequence[str] | None 
         )
         for number, value in enumerate(values)
     ]
+
+
+def yes_no(rights: Sequence[bool | float], images: Sequence[str] | None = None) -> list[Given]:
+    """POPE's counts: every other question is to be answered yes."""
+    rows = []
+    for number, right in enumerate(rights):
+        true = number % 2 == 0
+        name = ("tp" if right else "fn") if true else ("tn" if right else "fp")
+        said = (name in ("tp", "fp"), name == "tp", name == "tn")
+        counts = dict.fromkeys(("tp", "fp", "tn", "fn", "neither"), 0.0) | {name: 1.0}
+        counts |= dict(zip(("yes_fixed", "tp_fixed", "tn_fixed"), map(float, said), strict=True))
+        rows.append(
+            Given(str(number), counts, images[number] if images else f"{number}.png", right=bool(right))
+        )
+    return rows
 
 
 def write_run(folder: Path, tasks: Mapping[str, tuple[str, Sequence[Given]]], **changes: Any) -> Path:

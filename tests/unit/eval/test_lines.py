@@ -8,10 +8,7 @@ from eval.compare import compare, parse_groups
 from eval.compare.comparing import Drawing
 from eval.report.lines import compare_lines, escape_text, show_line
 from mmtune import cli
-from tests.stored_runs import right_or_wrong, write_run
-from tests.unit.eval.test_compare import yes_no
-
-PLAIN = "realworldqa"
+from tests.stored_runs import PLAIN, right_or_wrong, write_run, yes_no
 
 
 def results(**changes):
