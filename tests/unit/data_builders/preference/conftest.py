@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from data_builders.miniworld.painting import paint
+from data_builders.prompted.base import Source
 from data_builders.scenes import Scene
 from tests.unit.data_builders.prompted.conftest import captioned, sources
 
@@ -21,3 +22,9 @@ def drawn(captioned: list[Scene], tmp_path_factory: pytest.TempPathFactory) -> P
     for scene in captioned[:6]:
         Image.fromarray(paint(scene)).save(folder / f"{scene.id}.png")
     return folder
+
+
+@pytest.fixture
+def bare(sources: list[Source]) -> list[Source]:
+    """Six scenes without records, whose images are drawn."""
+    return [Source(source.scene) for source in sources[:6]]
