@@ -47,7 +47,12 @@ class TaskCounts:
 
     @classmethod
     def gather(cls, task: Task, matched: Matched, seeds: Sequence[int]) -> TaskCounts:
-        """From the matched answers."""
+        """From the matched answers.
+
+        Raises:
+            UserError: if all answers of a run have a count that none of another has.
+        """
+        _check_alike(task, matched)
         rows = [
             [_counts(answers[key].counts, answers[key].joint if matched.joint else {}) for key in matched.ids]
             for answers in matched.answers
@@ -128,6 +133,20 @@ def compare_metrics(
             against = [None if one is None else _within_reach(one, values[0]["value"]) for one in against]
         found[metric] = {"values": values, "against_first": against}
     return found
+
+
+def _check_alike(task: Task, matched: Matched) -> None:
+    """Refuse runs of which one was scored by a version that counted something else: what an answer lacks
+    counts as 0, and so the missing counts of all answers would be a score of 0."""
+    each = [[set(answers[key].counts or ()) for key in matched.ids] for answers in matched.answers]
+    everywhere = set().union(*(set.intersection(*of_run) for of_run in each if of_run))
+    for of_run in each:
+        for name in sorted(everywhere - set().union(*of_run)):
+            raise UserError(
+                f"The answers of {task.name} have a count {name!r} in one run and none in another, as where"
+                " another version of mmtune or other files marked them",
+                fix="run mmtune eval again in the runs' folders; what is known is not asked again",
+            )
 
 
 def _counts(own: Mapping[str, float] | None, joint: Mapping[str, float]) -> dict[str, float]:
