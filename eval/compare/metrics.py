@@ -124,7 +124,8 @@ def compare_metrics(
                 if found_here["low"] is None and found_here["difference"] == 0:
                     unseen = exact_binomial(0, change.clusters, level)[1] if change.clusters else 1.0
                     bound = _farthest(counts, metric, unseen)
-                    found_here |= {"low": None if bound is None else -bound, "high": bound}
+                    if bound is not None:
+                        found_here |= {"low": -bound, "high": bound, "why": None}
                 against.append(found_here)
             else:
                 seeds = [_of_model(single, counts, one, metric) for one in (0, model)]

@@ -48,3 +48,12 @@ def test_a_run_of_a_version_that_counted_less_is_refused_beside_one_that_counts_
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     with pytest.raises(UserError, match=r"have a count '\w+_fixed' in one run and none in another.*again"):
         compare(parse_groups(list(map(str, runs))), QUICK)
+
+
+def test_a_difference_with_an_interval_says_nothing_of_why_it_had_none(runs):
+    """F1 of runs that agree in all is bounded by what may have gone unseen, though all draws are alike."""
+    metrics = compare(parse_groups(list(map(str, runs))), QUICK)["tasks"]["pope"]["metrics"]
+    for metric, found in metrics.items():
+        change = found["against_first"][1]
+        assert change["difference"] == 0 and change["low"] < 0 < change["high"], metric
+        assert change["why"] is None, metric
