@@ -13,6 +13,7 @@ from pathlib import Path
 from eval.tasks import Item
 from eval.tasks.official_files import write_json
 from mmtune.errors import UserError
+from mmtune.wording import counted
 
 NAME = "run.json"
 PREDICTIONS = "predictions.jsonl"
@@ -44,17 +45,29 @@ def refuse_unfinished(path: Path, task: str | None = None, fix: str = "") -> Non
     folder = path if path.is_dir() else path.parent
     if path != folder and path.name != PREDICTIONS:
         return
-    if not (folder / NAME).is_file() or (folder / "metrics.json").exists():
+    if (folder / "metrics.json").exists():
         return
-    items = json.loads((folder / NAME).read_text(encoding="utf-8"))["items"]
+    items = _asked(folder / NAME)
     names = [task] if task is not None and task in items else list(items)
     answered, of = _answered(folder / PREDICTIONS, names), sum(items[name] for name in names)
     if answered < of:
         raise UserError(
-            f"This run was stopped, or is still at work, after {answered} of {of} answers",
+            f"This run was stopped, or is still at work, after {answered} of {counted(of, 'answer')}",
             str(folder),
             f"resume it with the same mmtune eval and --out {folder}, which asks only the rest{fix}",
         )
+
+
+def _asked(path: Path) -> dict[str, int]:
+    """Task → its items; none where the file is not there or another program's, which may have the name."""
+    try:
+        value = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    items = value.get("items") if isinstance(value, dict) else None
+    if not isinstance(items, dict) or not all(type(number) is int for number in items.values()):
+        return {}
+    return items
 
 
 def _answered(path: Path, tasks: Sequence[str]) -> int:
@@ -65,5 +78,6 @@ def _answered(path: Path, tasks: Sequence[str]) -> int:
             row = json.loads(line)
         except ValueError:
             continue
-        found += row["task"] in tasks and not row["blind"]
+        if isinstance(row, dict):
+            found += row.get("task") in tasks and not row.get("blind")
     return found
