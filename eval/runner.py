@@ -25,7 +25,7 @@ from eval.robustness.planning import plan_conditions, refuse_inapplicable
 from eval.sharing import Peers
 from eval.tasks import Item, Task, TaskConfig, build_tasks
 from eval.tasks.official_files import load_checked
-from eval.unfinished import begin
+from eval.unfinished import PREDICTIONS, begin
 
 if TYPE_CHECKING:
     from mmtune.decode.engine import Engine
@@ -149,8 +149,9 @@ def _evaluate(
     asks = plan_asks(tasks, chosen, plan.blind, plan.seed, plan.how)
     planned = plan_conditions(plan.robust, tasks, asks, plan.how) if plan.robust else None
     if peers.rank == 0:
-        # A run that dies must not leave the figures of an earlier one beside its own predictions.
-        for name in ("metrics.json", ALTERED, "overlap.jsonl", "report.html"):
+        # A run that dies must not leave the figures of an earlier one beside its own predictions, nor that
+        # one's predictions as its own: from here to the first answer, large weights are read once more.
+        for name in ("metrics.json", PREDICTIONS, ALTERED, "overlap.jsonl", "report.html"):
             (out / name).unlink(missing_ok=True)
         begin(out, chosen)
     start = time.monotonic()
