@@ -112,8 +112,13 @@ def _judged(
         )
         own, other = (own_rows(rows, task.name, blind=blind) for blind in (False, True))
         asked = [item for item in task.load() if item.id in own]
+        failed = {
+            row["id"]: row["error"]
+            for row in rows
+            if row["task"] == task.name and row["blind"] and "error" in row
+        }
         found["blind_lacking"] = blind_lacking(
-            asked, seen["metrics"], unseen["metrics"] or {}, len(other), {}
+            asked, seen["metrics"], unseen["metrics"] or {}, len(other), failed
         )
     found["blind"] = unseen["metrics"]
     for breakdown, kinds in found["by"].items():
