@@ -183,7 +183,7 @@ def run(args: argparse.Namespace) -> None:
         args.out,
         results=results,
         predictions=args.out / "predictions.jsonl",
-        heading=f"{_name(args.checkpoint)} on {counted(len(tasks), 'benchmark')}",
+        heading=f"{_name(args.checkpoint)} on {counted(len(results['tasks']), 'benchmark')}",
     )
     sys.stdout.write(f"{args.out / 'metrics.json'}\nreport: {page}\n")
     if failures:
