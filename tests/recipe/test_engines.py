@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,10 @@ import torch
 from safetensors.torch import load_file
 
 from mmtune.models import checkpoint
+from mmtune.train.engines import ENGINES
 from mmtune.train.loop import train
 from mmtune.train.recipe import load_recipe
+from tests import processes
 from tests.tiny_run import losses
 from tests.two_processes import STEPS, TEXT_STEP, launch, train_alone, write_project
 
@@ -167,3 +170,14 @@ def test_another_engine_goes_on_from_a_checkpoint(
     result = train(recipe)
     assert result.step == STEPS
     assert losses(project / "moved") == pytest.approx(losses(single)[2:], abs=1e-4)
+
+
+def test_choosing_an_engine_imports_no_other() -> None:
+    """DeepSpeed alone takes seconds to import."""
+    script = (
+        "import sys; from mmtune.train.engines import make_engine; from mmtune.train.settings import EngineConfig;"
+        "make_engine(EngineConfig(name='single')); sys.exit('deepspeed' in sys.modules)"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    assert processes.run(["-c", script], env=environment, timeout=120).returncode == 0
+    assert set(ENGINES) == {"single", "ddp", "fsdp2", "zero1", "zero2", "zero3"}

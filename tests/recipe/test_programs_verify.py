@@ -19,7 +19,7 @@ from data_builders.programs.registry import PROGRAMS
 from data_builders.programs.verifying import verify
 from mmtune.records import parse_llava, to_llava
 
-_PATH = Path(__file__).resolve().parents[4] / "benchmarks" / "programs_verify.py"
+_PATH = Path(__file__).resolve().parents[2] / "benchmarks" / "programs_verify.py"
 _DRAWN = {name for drawing in DRAWINGS.values() for name in drawing.programs} - {
     "ocr_reading",
     "text_in_box",

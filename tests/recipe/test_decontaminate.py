@@ -11,7 +11,7 @@ from data_builders.curate.benchmark_items import BenchmarkItem
 from data_builders.curate.decontaminate import RULES, DecontaminationSettings, find_leaks
 from data_builders.engines import get_engine
 from mmtune.errors import UserError
-from tests.unit.data_builders.curate.planted import plant
+from tests.planted import plant
 
 LOCAL = get_engine("local")
 ANSWER = {"from": "gpt", "value": "It."}

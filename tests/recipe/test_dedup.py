@@ -13,7 +13,7 @@ from data_builders.curate.keep import write_kept
 from data_builders.engines import get_engine
 from data_builders.miniworld.world import World
 from mmtune.errors import UserError
-from tests.unit.data_builders.curate.planted import altered, recoloured, said_otherwise
+from tests.planted import altered, recoloured, said_otherwise
 
 LOCAL = get_engine("local")
 
