@@ -10,8 +10,8 @@ from mmtune import cli
 from tests import judged_files
 from tests.commands import run
 from tests.endpoints import Server, serve
+from tests.judge_asking import fails, judge
 from tests.judged_files import said_by_the_judge
-from tests.unit.eval.judges.asking import fails, judge
 
 
 def test_a_key_that_is_refused_a_budget_that_is_spent_and_a_judge_that_is_none(tmp_path, capsys, monkeypatch):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.eval.judges.asking import ATTEMPTS
+from tests.judge_asking import ATTEMPTS
 
 
 class _Impatient:

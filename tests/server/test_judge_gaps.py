@@ -9,8 +9,8 @@ import pytest
 from tests import judged_files
 from tests.commands import run
 from tests.endpoints import Server, serve
+from tests.judge_asking import ATTEMPTS, fails, judge
 from tests.judged_files import said_by_the_judge
-from tests.unit.eval.judges.asking import ATTEMPTS, fails, judge
 
 
 @pytest.mark.usefixtures("impatient")

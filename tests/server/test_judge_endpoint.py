@@ -10,8 +10,8 @@ from PIL import Image
 from tests import judged_files
 from tests.commands import run
 from tests.endpoints import Server, serve
+from tests.judge_asking import EXPECTED, fails, judge, rows
 from tests.judged_files import TASKS, said_by_the_judge
-from tests.unit.eval.judges.asking import EXPECTED, fails, judge, rows
 
 
 @pytest.mark.parametrize("task", TASKS)
