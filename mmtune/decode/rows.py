@@ -92,11 +92,15 @@ class Rows:
         used = sorted(set(of_row))
         if len(used) < len(self.trunks):
             index = torch.tensor(used, device=self.device)
+            self.trunks = [self.trunks[trunk] for trunk in used]
+            slots = max(self.trunks)  # what is left of longer ones would be seen as keys
             self.shared = {
-                module: (keys.index_select(0, index), values.index_select(0, index))
+                module: (
+                    keys[:, :, :slots].index_select(0, index),
+                    values[:, :, :slots].index_select(0, index),
+                )
                 for module, (keys, values) in self.shared.items()
             }
-            self.trunks = [self.trunks[trunk] for trunk in used]
         self.trunk_of_row = [used.index(trunk) for trunk in of_row]
 
 

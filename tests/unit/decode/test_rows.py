@@ -7,7 +7,7 @@ from unittest.mock import patch
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
@@ -88,6 +88,8 @@ class Documents:
     st.lists(st.sets(st.integers(0, 8), min_size=1), max_size=3),
     st.sampled_from([1, 6, 128]),
 )
+@example([(2, [3]), (5, [3, 1])], True, None, None, [{0}], 128)
+@example([(2, [3]), (5, [3, 1]), (3, [2])], True, None, 3.0, [{0, 3}, {1}], 128)
 def test_each_row_sees_its_trunk_and_itself(
     found: list[tuple[int, list[int]]],
     shared: bool,
