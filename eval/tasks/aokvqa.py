@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,11 @@ from eval.metrics.choice import parse_letter
 from eval.tasks.accuracy import AccuracyTask
 from eval.tasks.base import Item
 from eval.tasks.choices import Choice, ChoiceTask, asked, lettered, truth_choice
-from eval.tasks.official_files import fields, read_rows
+from eval.tasks.official_files import answers_path, fields, read_rows, write_json
 from eval.tasks.published import COCO_VAL2017, SEE_PAGE, Published, Remote
 from eval.tasks.truths import most_given
+
+_OPTION = re.compile(r"^([A-Z])\. (.*)$", re.MULTILINE)
 
 
 class AOkVqa(ChoiceTask):
@@ -46,12 +49,19 @@ class AOkVqa(ChoiceTask):
 
     def value(self, answer: str, item: Item) -> float | None:
         truth = truth_choice(item)
-        letter = next((letter for letter, text in truth.options.items() if text == answer.strip()), None)
-        letter = letter or parse_letter(answer, "".join(truth.options))
+        letter = _letter(answer, truth.options)
         return None if letter is None else float(letter == truth.letter)
 
-    def answer_row(self, item: Item, answer: str) -> dict[str, Any]:
-        return {"question_id": item.official_id, "multiple_choice": answer}
+    def write_answers(self, folder: Path, items: Sequence[Item], predictions: Mapping[str, str]) -> Path:
+        """The script compares options, not letters; a reply that names none stays as it is."""
+        told = {}
+        for item in items:
+            if item.id in predictions:
+                # Of the question as it was asked: the truth of test questions is the server's.
+                options = dict(_OPTION.findall(item.question))
+                letter = _letter(predictions[item.id], options)
+                told[item.id] = predictions[item.id] if letter is None else options[letter]
+        return _write(self, folder, items, told, "multiple_choice")
 
 
 class AOkVqaDirect(AccuracyTask):
@@ -86,8 +96,25 @@ class AOkVqaDirect(AccuracyTask):
     def truth_text(self, item: Item) -> str:
         return most_given(item.truth)
 
-    def answer_row(self, item: Item, answer: str) -> dict[str, Any]:
-        return {"question_id": item.official_id, "direct_answer": answer}
+    def write_answers(self, folder: Path, items: Sequence[Item], predictions: Mapping[str, str]) -> Path:
+        told = {key: self.submitted(answer) for key, answer in predictions.items()}
+        return _write(self, folder, items, told, "direct_answer")
+
+
+def _letter(answer: str, options: Mapping[str, str]) -> str | None:
+    """The option that a reply spells out, or names by its letter."""
+    spelt = next((letter for letter, text in options.items() if text == answer.strip()), None)
+    return spelt or parse_letter(answer, "".join(options))
+
+
+def _write(
+    task: AccuracyTask, folder: Path, items: Sequence[Item], told: Mapping[str, str], field: str
+) -> Path:
+    """``{question_id: {field: answer}}``, as the script takes it."""
+    given = {str(item.official_id): {field: told[item.id]} for item in items if item.id in told}
+    path = answers_path(folder, task.name, ".json", complete=len(given) == len(items))
+    write_json(path, given)
+    return path
 
 
 def _rows(path: Path) -> list[tuple[Mapping[str, Any], str, int]]:

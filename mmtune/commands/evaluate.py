@@ -183,6 +183,7 @@ def run(args: argparse.Namespace) -> None:
         args.out,
         results=results,
         predictions=args.out / "predictions.jsonl",
+        runs=_run_of(args.checkpoint),
         heading=f"{_name(args.checkpoint)} on {counted(len(results['tasks']), 'benchmark')}",
     )
     sys.stdout.write(f"{args.out / 'metrics.json'}\nreport: {page}\n")
@@ -239,6 +240,12 @@ def _comparison(
         return None
 
     return compare
+
+
+def _run_of(model: str) -> dict[str, Path]:
+    """The training run that a checkpoint was saved by, where it lies in the run's folder: for its curves."""
+    run = Path(model).resolve().parents[1] if len(Path(model).resolve().parents) > 1 else Path(model)
+    return {run.name: run} if (run / "scalars.jsonl").is_file() else {}
 
 
 def _name(model: str) -> str:

@@ -222,7 +222,8 @@ def test_mmtune_eval_finds_the_training_data_by_itself(recipe: Recipe, task: str
     told = command([*words, "--out", str(tmp_path / "eval")], tmp_path)
     assert "pope_random: of 6 items training has seen the image of 6, the question of 0" in told
     assert "f1 undefined over the 0 clean ones" in told
-    assert "Seen in training" in (tmp_path / "eval" / "report.html").read_text()
+    page = (tmp_path / "eval" / "report.html").read_text()
+    assert "Seen in training" in page and "Loss curves of out" in page
     assert len(rows(tmp_path / "eval" / "overlap.jsonl")) == 6
     words += ["--train-data", "none", "--out", str(tmp_path / "again")]
     assert "training has seen" not in command(words, tmp_path)
