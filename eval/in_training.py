@@ -14,7 +14,7 @@ from eval.asking import Ask, Waiting, plan_asks
 from eval.collecting import Collected, Outcome, keep, outcome_of
 from eval.options import How
 from eval.predictions import Predictions
-from eval.results import Made, Plan, results_of
+from eval.results import Made, Plan, refuse_unanswered, results_of
 from eval.runner import limited
 from eval.sharing import Peers
 from eval.tasks import Item, Task, TaskConfig, build_tasks, parse_task
@@ -121,6 +121,7 @@ class TrainingBenchmarks:
         identity = {"kind": "mmtune", "step": step}
         made = Made(collected, asks, f"step {step} of the run", identity, len(found), seconds)
         results = results_of(made, self.tasks, self.items, self.plan, folder)
+        refuse_unanswered(results)
         points = [_point(name, result) for name, result in results["tasks"].items()]
         return points + [_abilities(name, found) for name, found in results["groupings"].items()]
 

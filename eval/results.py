@@ -82,9 +82,6 @@ def results_of(
 
     Returns:
         As ``eval.runner.evaluate``.
-
-    Raises:
-        UserError: if of a task no item could be answered.
     """
     collected, kept = made.collected, made.collected.predictions
     sampling = Sampling(resamples=plan.resamples, seed=plan.seed)
@@ -122,13 +119,21 @@ def results_of(
     }
     results["groupings"] = group_results(results["tasks"])
     write_json(out / "metrics.json", results)
+    return results
+
+
+def refuse_unanswered(results: Results) -> None:
+    """What ends a run once all that the other tasks gave is written.
+
+    Raises:
+        UserError: if of a task no item that was asked could be answered.
+    """
     for name, result in results["tasks"].items():
         if not result["n"] and result["failures"]:
             reason = next(iter(result["failures"].values())).rstrip(".")
-            raise UserError(
-                f"None of the {counted(result['of'], 'item')} of {name} could be answered: {reason}"
-            )
-    return results
+            asked = result["failed"]
+            of = f" asked, of {result['of']}," if asked < result["of"] else ""
+            raise UserError(f"None of the {counted(asked, 'item')}{of} of {name} could be answered: {reason}")
 
 
 def _ways(asks: Mapping[Ask, Sequence[Waiting]], task: str) -> dict[str, int]:
@@ -169,6 +174,7 @@ def _task_result(
         "by": breakdowns(task, scored, unseen, sampling),
         "failed": len(failed),
         "failures": dict(list(failed.items())[:_FAILURES_LISTED]),
+        "failure_reasons": dict(Counter(failed.values()).most_common(_FAILURES_LISTED)),
         "images": str(task.images),
         "config": {key: value for key, value in asdict(task.config).items() if value is not None},
         "prompt": task.template,

@@ -19,7 +19,7 @@ from eval.backends.checkpoint import Checkpoint
 from eval.collecting import ALTERED, collect
 from eval.image_folders import ready_images
 from eval.options import How
-from eval.results import Made, Plan, Results, results_of
+from eval.results import Made, Plan, Results, refuse_unanswered, results_of
 from eval.robustness import parse_kinds
 from eval.robustness.planning import plan_conditions, refuse_inapplicable
 from eval.sharing import Peers
@@ -64,7 +64,8 @@ def run(
         robust: robustness checks, as ``eval.robustness.parse_kinds`` reads them.
 
     Returns:
-        The results; None in all processes but the first.
+        The results; None in all processes but the first. A task of which no item could be answered does not
+        end the run here, as its judge and report are still to come: ``eval.results.refuse_unanswered`` does.
 
     Raises:
         UserError: for a file or a model that cannot be used.
@@ -122,6 +123,9 @@ def evaluate(
         clusters}}, "blind": {metric: …}, "by": {breakdown: {kind: {"n", "metrics", "blind"}}}, …}},
         "robustness", "summary", "groupings", "timing", …}``, which is also written to ``metrics.json``. Tasks
         with ``needs_judge`` have no metrics: their answers are to be judged first.
+
+    Raises:
+        UserError: if of a task no item could be answered; what the others gave is written by then.
     """
     loaded = {name: list(items[name]) if items else task.load() for name, task in tasks.items()}
     ready_images(tasks, loaded, Peers())
@@ -132,6 +136,7 @@ def evaluate(
     results = _evaluate(backend, tasks, loaded, Path(out), plan, checkpoint, Peers())
     if results is None:
         raise RuntimeError("a process alone has the results")
+    refuse_unanswered(results)
     return results
 
 

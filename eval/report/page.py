@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from eval.report.browsing import Browse, pack, samples_of_rows
 from eval.report.charts import strip
+from eval.report.gaps import gaps
 from eval.report.groupings import view_groupings
 from eval.report.judged import UNPARSED, judge_notes
 from eval.report.numbers import (
@@ -108,7 +109,7 @@ def write_report(
         made=datetime.datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
         results=results,
         tiles=_tiles(results),
-        gaps=_gaps(results),
+        gaps=gaps(results, title),
         tasks=[_task(name, task) for name, task in results["tasks"].items()],
         not_blind=_not_blind(results),
         breakdowns=_breakdowns(results),
@@ -275,28 +276,6 @@ def _comparison(name: str, models: Mapping[str, Mapping[str, Metric]]) -> dict[s
             (label(metric), model, _line(metric, one, None, False, top=top)) for model, one in having.items()
         ]
     return {"name": name, "rows": rows}
-
-
-def _gaps(results: Mapping[str, Any]) -> list[str]:
-    """A sentence for each task that is scored over fewer items than its files have."""
-    sentences = []
-    for name, task in results["tasks"].items():
-        if task["n"] < task["of"]:
-            sentence = f"{title(name)} is scored over {task['n']} of {counted(task['of'], 'item')}"
-            reasons = []
-            if task.get("items_without_verdict"):
-                listed = f", listed in {task['judged_file']}" if task.get("judged_file") else ""
-                without = counted(task["items_without_verdict"], "has", "have")
-                reasons.append(f"{without} no verdict of the judge{listed}")
-            if task.get("limit"):
-                reasons.append(f"limited to {task['limit']} by the settings")
-            if task.get("failed"):
-                example = next(iter(task.get("failures", {}).values()), "")
-                reasons.append(
-                    f"{task['failed']} failed, as: {example}" if example else f"{task['failed']} failed"
-                )
-            sentences.append(f"{sentence} ({'; '.join(reasons)})" if reasons else sentence)
-    return sentences
 
 
 def _not_blind(results: Mapping[str, Any]) -> list[str]:

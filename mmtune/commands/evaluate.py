@@ -187,6 +187,9 @@ def run(args: argparse.Namespace) -> None:
         heading=f"{_name(args.checkpoint)} on {counted(len(results['tasks']), 'benchmark')}",
     )
     sys.stdout.write(f"{args.out / 'metrics.json'}\nreport: {page}\n")
+    from eval.results import refuse_unanswered
+
+    refuse_unanswered(results)
     if failures:
         raise failures[0]
 

@@ -24,6 +24,7 @@ def show_metrics(results: Mapping[str, Any]) -> None:
     from rich.table import Table
 
     from eval.blind import lacking_line
+    from eval.report.gaps import gaps
     from eval.report.numbers import without_interval
 
     shown: dict[str, Any] = {}
@@ -52,11 +53,9 @@ def show_metrics(results: Mapping[str, Any]) -> None:
     console.print(table)
     for line in without_interval(shown):
         console.print(line, soft_wrap=True)
+    for sentence in gaps(results):
+        console.print(sentence, soft_wrap=True)
     for name, task in results["tasks"].items():
-        if task["n"] < task["of"]:
-            console.print(
-                f"{name} is scored over {task['n']} of {counted(task['of'], 'item')}", soft_wrap=True
-            )
         if line := lacking_line(name, task):
             console.print(line, soft_wrap=True)
     from eval.report.groupings import view_groupings

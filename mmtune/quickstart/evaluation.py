@@ -41,9 +41,11 @@ def miniworld_tasks(data: Path, limit: int | None = None) -> list[TaskConfig]:
 
 def evaluate(model: Path, data: Path, folder: Path, scale: Scale, seed: int) -> Result:
     """All benchmarks of the tuned model, beside the blind baseline, into ``folder``."""
+    from eval.results import refuse_unanswered
     from eval.runner import run
 
-    run(model, miniworld_tasks(data, scale.limit), folder, resamples=scale.resamples, seed=seed)
+    results = run(model, miniworld_tasks(data, scale.limit), folder, resamples=scale.resamples, seed=seed)
+    refuse_unanswered(results or {"tasks": {}})
     return {}
 
 

@@ -11,6 +11,7 @@ from PIL import Image
 
 from eval.report import write_report
 from eval.report.charts import Series, line_chart, smoothed, thinned, ticks
+from eval.report.gaps import gaps
 from eval.report.numbers import against_blind, duration, label, number, spaced, title
 from eval.report.samples import contact_sheet, thumbnail
 from eval.runner import evaluate
@@ -84,6 +85,17 @@ def test_a_score_over_fewer_items_is_said(world, seeing, tmp_path):
     text = read(write_report(tmp_path / "r.html", results=found))
     assert "POPE random is scored over 22 of 24 items (2 failed" in text
     assert "of 12 items (limited to 5" in text
+
+
+def test_failed_and_limited_are_told_apart_and_each_reason_once():
+    """In the terminal's words and the page's; of earlier versions' results what these have."""
+    told = {"n": 12, "of": 1146, "limit": 20, "failed": 8}
+    reasons = {"It is empty.": 3, "a": 1, "b": 1, "c": 1, "d": 1}  # the reason of one is not kept
+    task = told | {"failure_reasons": reasons}
+    said = "pope is scored over 12 of 1146 items (limited to 20 by the settings; 8 failed: "
+    assert gaps({"tasks": {"pope": task}}) == [f"{said}It is empty (3 times); a; b; c; and 2 more)"]
+    old = told | {"failed": 1, "failures": {"7": "It is empty."}}
+    assert gaps({"tasks": {"pope": old}}, title)[0].endswith("1 failed: It is empty)")
 
 
 def test_undefined_scores_and_no_scores_are_shown_as_such(world, seeing, tmp_path):

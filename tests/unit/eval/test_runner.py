@@ -11,8 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from eval import runner
 from eval.asking import derange, plan_asks
 from eval.backends import Answer
+from eval.backends.checkpoint import Checkpoint
 from eval.collecting import collect
 from eval.metrics.intervals import ALL_ALIKE
 from eval.options import Options, options_of
@@ -292,6 +294,26 @@ def test_a_model_whose_probabilities_are_nan_has_no_score(world, seeing, tmp_pat
     with pytest.raises(UserError, match=r"None of the 24 items .* NaN"):
         evaluate(seeing, build_tasks([world.configs["pope"]]), tmp_path, how=how, resamples=10)
     assert (tmp_path / "answered.jsonl").read_text() == ""
+
+
+def test_a_task_that_fails_wholly_costs_the_others_nothing(world, seeing, tmp_path, monkeypatch, capsys):
+    """A wrong image folder: the others' table and report are there, then the status tells the mistake."""
+    monkeypatch.setattr(runner, "open_backend", lambda model, opening: Checkpoint(seeing, 8))
+    (tmp_path / "empty").mkdir()
+    pope, vqa, out = world.configs["pope"], world.configs["vqav2"], tmp_path / "out"
+    tasks = [
+        f"pope:annotations={pope.annotations},images={tmp_path / 'empty'},limit=6",
+        f"vqav2:annotations={vqa.annotations},questions={vqa.questions},images={vqa.images}",
+    ]
+    words = ["--task", tasks[0], "--task", tasks[1], "--out", str(out), "--train-data", "none"]
+    assert cli.main(["eval", "seeing", *words]) == 2
+    told, written = capsys.readouterr(), json.loads((out / "metrics.json").read_text())["tasks"]
+    assert "None of the 6 items asked, of 24, of pope_random could be answered" in told.err
+    assert "vqav2" in told.out and str(out / "metrics.json") in told.out
+    assert "pope_random is scored over 0 of 24 items (limited to 6 by the settings; 6 failed: " in told.out
+    assert (written["vqav2"]["n"], written["pope_random"]["n"]) == (12, 0)
+    page = (out / "report.html").read_text()
+    assert "no item was answered" in page and "6 failed: " in page and " more)" in page
 
 
 def test_failures_are_tried_again(world, seeing, tmp_path):
