@@ -14,7 +14,7 @@ from eval.compare.matching import Matched
 from eval.metrics.intervals import Array, Estimate, Totals, bootstrap, exact_binomial, numbered
 from eval.metrics.power import detectable, fewest_flips, out_of_reach
 from eval.metrics.significance import Swapped, mcnemar_exact, swap_test
-from eval.metrics.student import over_seeds_and_items, variance
+from eval.metrics.student import mean_over_seeds_and_items, over_seeds_and_items, variance
 from eval.tasks import Task
 from mmtune.errors import UserError
 
@@ -110,7 +110,12 @@ def compare_metrics(
     found: dict[str, Any] = {}
     for metric in single[0]:
         values = [
-            _value(drawn[f"value {model} {metric}"], _of_model(single, counts, model, metric))
+            _value(
+                drawn[f"value {model} {metric}"],
+                _of_model(single, counts, model, metric),
+                level,
+                share=metric not in counts.task.not_shares,
+            )
             for model in range(len(counts.seeds))
         ]
         against: list[dict[str, Any] | None] = [None]
@@ -216,13 +221,22 @@ class _Unbounded:
         return kind == "change" or metric in self.not_shares
 
 
-def _value(estimate: Estimate, seeds: Sequence[float]) -> dict[str, Any]:
+def _value(estimate: Estimate, seeds: Sequence[float], level: float, *, share: bool) -> dict[str, Any]:
+    """A model's value; of several seeds the interval counts the spread of seeds and of items."""
     found = asdict(estimate)
     if len(seeds) > 1:
         defined = not any(math.isnan(value) for value in seeds)
         found["seeds"] = [None if math.isnan(value) else value for value in seeds]
         found["between_seeds"] = math.sqrt(variance(seeds)) if defined else None
         found["between_items"] = found["se"]
+        found["items"] = {"low": estimate.low, "high": estimate.high}
+        both = None
+        if defined and estimate.se is not None:
+            both = mean_over_seeds_and_items(seeds, estimate.se, estimate.clusters, level)
+        low, high = both or (None, None)
+        if both and share:
+            low, high = max(0.0, both[0]), min(1.0, both[1])
+        found |= {"low": low, "high": high}
     return found
 
 

@@ -58,6 +58,31 @@ def over_seeds_and_items(
     )
 
 
+def mean_over_seeds_and_items(
+    seeds: Sequence[float], items_se: float, clusters: int, level: float = 0.95
+) -> tuple[float, float] | None:
+    """The interval of one model's mean over seeds, as ``over_seeds_and_items`` takes that of a difference.
+
+    Args:
+        seeds: the metric of each seed.
+        items_se: standard error of the mean from the draw of the items, seeds fixed.
+        clusters: images behind it.
+        level: coverage of the interval.
+
+    Returns:
+        None for fewer than two seeds, or where nothing spreads.
+    """
+    if len(seeds) < 2:
+        return None
+    parts = ((variance(seeds) / len(seeds), len(seeds) - 1), (items_se**2, max(1, clusters - 1)))
+    total = sum(part for part, _ in parts)
+    if total <= 0:
+        return None
+    degrees = total**2 / sum(part**2 / freedom for part, freedom in parts)
+    half = t_quantile(0.5 + level / 2, degrees) * math.sqrt(total)
+    return _mean(seeds) - half, _mean(seeds) + half
+
+
 def variance(values: Sequence[float]) -> float:
     """Variance of a sample (n - 1).
 

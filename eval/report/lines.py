@@ -1,4 +1,4 @@
-"""Rows for the tables of a paper: a model a row, its primary metrics with half their intervals."""
+"""Rows for the tables of a paper: a model a row, its primary metrics with their intervals."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from eval.report.numbers import label, title
 from mmtune.wording import counted
 
 FORMS = ("latex", "markdown")
+_EVEN = 2 / 3
+"""The shorter side of an interval is at least this part of the longer one where ± stands for it."""
 
 _LATEX = {
     "\\": r"\textbackslash{}",
@@ -101,7 +103,8 @@ def _legend(settings: Mapping[str, Any], form: str) -> str:
     words = (
         f"±: half of the unadjusted {settings['level'] * 100:g} % interval; p Holm: adjusted over"
         f" {counted(settings['tests_corrected'], 'test')}, so that it can be above"
-        f" {1 - settings['level']:.2g} where the interval excludes 0."
+        f" {1 - settings['level']:.2g} where the interval excludes 0;"
+        " [low, high]: an uneven interval; of several seeds, intervals are over seeds and items."
     )
     return f"% {words}\n" if form == "latex" else f"\n{words}\n"
 
@@ -151,9 +154,14 @@ def p_text(p: float) -> str:
 
 
 def _half(estimate: Mapping[str, Any], form: str) -> str:
-    """± half of the interval's width, which need not lie evenly about the value."""
+    """± half of the interval's width; the interval itself where it lies unevenly about the value, as near an
+    edge, so that ± would tell of values that it excludes."""
     if estimate["low"] is None:
         return ""
+    middle = estimate["value"] if "value" in estimate else estimate["difference"]
+    arms = sorted((middle - estimate["low"], estimate["high"] - middle))
+    if arms[0] < _EVEN * arms[1]:
+        return f" [{_number(estimate['low'], form)}, {_number(estimate['high'], form)}]"
     return f" {_FORMS[form].plus_minus} {_plain((estimate['high'] - estimate['low']) / 2)}"
 
 

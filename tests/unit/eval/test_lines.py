@@ -35,6 +35,27 @@ def test_a_row_for_markdown():
     )
 
 
+def test_an_uneven_interval_is_not_halved():
+    metrics = {"chair_i": {"value": 0.0, "low": 0.0, "high": 0.062}}
+    assert "| m | 0.000 [0.000, 0.062] |" in show_line("m", results(metrics=metrics, n=100), "markdown")
+    metrics = {"chair_i": {"value": -1.0, "low": -1.5, "high": -0.9}}
+    assert "& $-$1.000 [$-$1.500, $-$0.900] " in show_line("m", results(metrics=metrics, n=100), "latex")
+
+
+def test_the_row_of_several_seeds_counts_how_they_spread(tmp_path):
+    """Seeds of 0 and 1: any mean can be, whatever the items tell."""
+    answers = {"a1": [1, 0] * 20, "a2": [1, 0] * 19 + [0, 1], "b1": [0] * 40, "b2": [1] * 39 + [0]}
+    for name, values in answers.items():
+        write_run(tmp_path / name, {"plain": (PLAIN, right_or_wrong(values))})
+    groups = [f"{one}={tmp_path / f'{one}1'},{tmp_path / f'{one}2'}" for one in "ab"]
+    found = compare(parse_groups(groups), Drawing(resamples=200, permutations=99))
+    first, second = found["tasks"]["plain"]["metrics"]["accuracy"]["values"]
+    assert (second["low"], second["high"]) == (0, 1) and second["items"]["high"] < 0.6
+    assert 0.1 < first["high"] - first["low"] < 0.4, "seeds alike: the items' spread"
+    rows = compare_lines(found, "markdown").splitlines()
+    assert rows[3].startswith("| b | 0.487 ± 0.500 |")
+
+
 def test_what_is_undefined_or_has_no_interval_says_so():
     metrics = {"chair_i": {"value": None, "low": None, "high": None}}
     assert "| – (90 of 100 items) |" in show_line("m", results(metrics=metrics), "markdown")
