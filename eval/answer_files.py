@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from eval.row_files import read_rows_of_any
+from eval.row_files import is_table, read_rows_of_any
 from mmtune.errors import UserError
 from mmtune.wording import agreeing, counted
 
@@ -36,8 +36,9 @@ def read_answers(
     """Answers by id from a JSON list, JSON object, JSON Lines, CSV, TSV or Excel file.
 
     A JSON object maps ids to answers, or to objects that hold them, or has the rows under a name such as
-    ``annotations``. Of a run's own ``predictions.jsonl`` the rows of the task are taken, the blind ones left
-    out.
+    ``annotations``. In a table an empty cell is an empty answer, since that is all that a table can write of
+    one; nan is no answer. Of a run's own ``predictions.jsonl`` the rows of the task are taken, the blind
+    ones left out.
 
     Args:
         path: the file.
@@ -50,9 +51,13 @@ def read_answers(
             or an answer that is not text.
     """
     answers: dict[str, str] = {}
+    of_cells = is_table(path)
     for number, row in enumerate(_own(read_rows_of_any(path), task), start=1):
         identity = _field(row, id_names, path, number, "id")
-        add_answer(answers, str(identity), _field(row, text_names, path, number, "answer"), path)
+        text = _field(row, text_names, path, number, "answer")
+        if of_cells and text.strip().lower() == "nan":  # what pandas makes of an answer that is missing
+            text = math.nan
+        add_answer(answers, str(identity), text, path)
     return answers
 
 

@@ -16,6 +16,12 @@ from mmtune.errors import UserError
 _ROW_LISTS = ("annotations", "data", "results", "answers", "predictions")
 _MAPPINGS = ("imgToEval", "outputs")
 _TABLES = {".csv": ",", ".tsv": "\t"}
+_EXCEL = (".xlsx", ".xls")
+
+
+def is_table(path: Path) -> bool:
+    """Whether a file's rows are cells, which are all text, by its name."""
+    return path.suffix.lower() in (*_EXCEL, *_TABLES)
 
 
 def read_rows_of_any(path: Path) -> list[dict[str, Any]]:
@@ -24,7 +30,7 @@ def read_rows_of_any(path: Path) -> list[dict[str, Any]]:
     Raises:
         UserError: for a file that cannot be read.
     """
-    if path.suffix.lower() in (".xlsx", ".xls"):
+    if path.suffix.lower() in _EXCEL:
         return list(_excel(path))
     if path.suffix.lower() in _TABLES:
         return read_table(path, _TABLES[path.suffix.lower()])

@@ -6,6 +6,7 @@ import csv
 import json
 from dataclasses import replace
 
+import openpyxl
 import pytest
 
 from eval.answer_files import MAX_CHARACTERS, read_answers
@@ -55,6 +56,27 @@ def test_a_bad_answer_file_is_one_clear_sentence_and_status_2(kind, vqa, tmp_pat
     assert not told.out and told.err.count("\n") == 1 and len(told.err) < 700
     with pytest.raises(UserError, match=said):
         score("vqav2", replace(vqa, answers=path))
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".xlsx"])
+def test_nan_in_a_cell_is_no_answer_and_an_empty_cell_is_an_empty_one(suffix, tmp_path):
+    """A table has no other way to write an empty reply; nan is what pandas makes of a missing one."""
+    path, rows = tmp_path / f"answers{suffix}", [["index", "prediction"], ["1", "A"], ["2", ""]]
+
+    def write(rows):
+        if suffix == ".csv":
+            path.write_text("".join(",".join(row) + "\n" for row in rows))
+            return
+        book = openpyxl.Workbook()
+        for row in rows:
+            book.active.append(row)
+        book.save(path)
+
+    write(rows)
+    assert read_answers(path, ("index",), ("prediction",)) == {"1": "A", "2": ""}
+    write([*rows, ["7", "nan"]])
+    with pytest.raises(UserError, match="The answer to 7 is NaN, not text"):
+        read_answers(path, ("index",), ("prediction",))
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "latin-1"])
