@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from eval.answer_files import add_answer
 from eval.metrics.intervals import Array, Totals, ratio
 from eval.metrics.yes_no import parse_pope, read_yes_no
@@ -128,6 +130,8 @@ class Pope(Task):
         right_yes, right_no = totals["tp_fixed"], totals["tn_fixed"]
         items = tp + fp + tn + fn
         fixed = _scores(right_yes, fp + tn - right_no, right_no, tp + fn - right_yes)
+        # A reply that is neither counts among the wrong ones, but without any yes there is no precision.
+        fixed["precision"] = np.where(totals["yes_fixed"] > 0, fixed["precision"], np.nan)
         return {
             **_scores(tp, fp, tn, fn),
             "yes_ratio": ratio(tp + fp, items),

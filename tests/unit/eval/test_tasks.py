@@ -8,6 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from eval.metrics.intervals import UNDEFINED
+from eval.scoring import Sampling, Scored, score_table
 from eval.tasks import TaskConfig, build_tasks, parse_task
 from mmtune.errors import UserError
 
@@ -70,6 +72,20 @@ def test_pope_beside_its_script_counts_replies_that_cannot_be_read_as_wrong(worl
     silent = metrics(task, [("yes", item) for item in yes] + [("hm", item) for item in no])
     assert (silent["f1_fixed"], silent["yes_ratio_fixed"]) == (pytest.approx(2 / 3), 0.5)
     assert task.unanswered(no[0])["yes_fixed"] == task.unanswered(yes[0])["tp_fixed"] == 0.0
+
+
+def test_without_a_yes_pope_has_no_precision_in_either_reading(world):
+    """Nothing that can be read is yes to the script, and no yes to the mended reading."""
+    task, items = build(world.configs["pope"])
+    found = score_table(
+        task,
+        [Scored(item, task.score("hm" if n < 4 else "no", item)) for n, item in enumerate(items)],
+        Sampling(20),
+    )
+    assert found["precision"]["value"] == 0.5
+    for name in ("precision_fixed", "f1_fixed"):
+        assert found[name]["value"] is None and found[name]["why"] == UNDEFINED
+    assert found["recall_fixed"]["value"] == 0
 
 
 def test_pope_answers_come_in_the_order_of_the_labels(world, tmp_path):
