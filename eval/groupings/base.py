@@ -27,7 +27,11 @@ class Member:
     @property
     def title(self) -> str:
         """The benchmark with its kinds."""
-        return f"{self.benchmark} ({', '.join(self.kinds)})" if self.kinds else self.benchmark
+        return self.of_kinds(self.kinds)
+
+    def of_kinds(self, kinds: Sequence[str]) -> str:
+        """The benchmark with some of its kinds."""
+        return f"{self.benchmark} ({', '.join(kinds)})" if kinds else self.benchmark
 
 
 @dataclass(frozen=True)
@@ -78,42 +82,45 @@ def grouped(grouping: Grouping, tasks: Mapping[str, Any]) -> dict[str, Any] | No
 
 
 def _scores(member: Member, tasks: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The member's score in the run: one row, over all tasks of its benchmark (POPE's splits) and all of its
-    kinds, each weighted by its items; none where it was not run or is undefined."""
+    """The member's score in the run: one row, named by the kinds that are there, over all tasks of its
+    benchmark (POPE's splits) and all of its kinds, each weighted by its items; none where it was not run or
+    is undefined."""
     parts = [
-        (name, task, part)
+        (name, task, kind, part)
         for name, task in tasks.items()
         if task["benchmark"] == member.benchmark
-        for part in _parts(member, task)
+        for kind, part in _parts(member, task)
         if part.get("value") is not None and part["n"]
     ]
-    n = sum(part["n"] for _, _, part in parts)
+    n = sum(part["n"] for *_, part in parts)
     if not n:
         return []
-    value = sum(part["value"] * part["n"] for _, _, part in parts) / n
+    value = sum(part["value"] * part["n"] for *_, part in parts) / n
+    there = {_plain(kind) for _, _, kind, _ in parts}
     return [
         {
-            "name": member.title,
-            "tasks": list(dict.fromkeys(name for name, _, _ in parts)),
+            "name": member.of_kinds([kind for kind in member.kinds if _plain(kind) in there]),
+            "tasks": list(dict.fromkeys(name for name, *_ in parts)),
             "metric": member.metric,
             "value": value,
             "n": n,
             "chance": member.chance,
             "chance_freed": (value - member.chance) / (1 - member.chance),
             "stand_in": member.stand_in,
-            "complete": all(task["complete"] for _, task, _ in parts),
+            "complete": all(task["complete"] for _, task, *_ in parts),
         }
     ]
 
 
-def _parts(member: Member, task: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+def _parts(member: Member, task: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Kinds that belong to the member, with their scores; of a whole benchmark one without a name."""
     if member.breakdown is None:
-        yield task["metrics"].get(member.metric, {})
+        yield "", task["metrics"].get(member.metric, {})
         return
     wanted = {_plain(kind) for kind in member.kinds}
     for kind, part in task["by"].get(member.breakdown, {}).items():
         if _plain(kind) in wanted:
-            yield part["metrics"].get(member.metric, {})
+            yield kind, part["metrics"].get(member.metric, {})
 
 
 def _plain(kind: str) -> str:

@@ -81,6 +81,19 @@ def test_stability_is_the_spread_of_what_is_left_without_guessing():
     assert counting["not_here"] == ["MIRB", "MuirBench"]
 
 
+def test_an_ability_names_only_the_parts_that_it_rests_on():
+    by = {"type": {"Regular Text Recognition": (0.5, 10)}}
+    tasks = {
+        "mme": task("mme", by={"sub_task": {"existence": (0.8, 60)}}),
+        "ocr": task("ocrbench", by=by),
+    }
+    found = group_results(tasks)["lvlm_ehub"]["abilities"]
+    names = [
+        found[name]["members"][0]["name"] for name in ("visual perception", "visual knowledge acquisition")
+    ]
+    assert names == ["mme (existence)", "ocrbench (Regular Text Recognition)"]
+
+
 def test_one_benchmark_has_no_stability_and_none_no_accuracy():
     found = group_results({"ocr": task("ocrbench")})["abilitylens"]["abilities"]
     assert (found["OCR"]["accuracy"], found["OCR"]["stability"]) == (0.5, None)
