@@ -13,7 +13,7 @@ from eval.metrics.intervals import Array, Totals, ratio
 from eval.metrics.yes_no import MME_COGNITION, MME_PERCEPTION, parse_mme
 from eval.tasks.accuracy import AccuracyTask
 from eval.tasks.base import Counts, Item
-from eval.tasks.official_files import read_text
+from eval.tasks.official_files import answers_path, read_text
 from eval.tasks.published import SEE_PAGE, Published
 from mmtune.errors import UserError
 from mmtune.wording import counted
@@ -141,8 +141,8 @@ class MME(AccuracyTask):
     def write_answers(self, folder: Path, items: Sequence[Item], predictions: Mapping[str, str]) -> Path:
         """A folder of the tool's files; a reply stands on one line without tabs."""
         complete = all(item.id in predictions for item in items)
-        out = folder / (f"{self.name}.answers" if complete else f"{self.name}.answers.partial")
-        out.mkdir(parents=True, exist_ok=True)
+        out = answers_path(folder, self.name, "", complete)
+        out.mkdir(exist_ok=True)
         for task in dict.fromkeys(item.kinds["sub_task"] for item in items):
             lines = [
                 "\t".join(

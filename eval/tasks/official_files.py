@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -136,12 +137,16 @@ def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
 def answers_path(folder: Path, name: str, suffix: str, complete: bool) -> Path:
     """``name.answers.jsonl``, or ``name.answers.partial.jsonl`` where some item has no answer.
 
-    The other of the two goes, so that no answers of an earlier run lie beside those of this one.
+    Without a suffix these are folders. The other of the two goes, so that no answers of an earlier run lie
+    beside those of this one.
     """
     folder.mkdir(parents=True, exist_ok=True)
     whole, partial = folder / f"{name}.answers{suffix}", folder / f"{name}.answers.partial{suffix}"
     path, other = (whole, partial) if complete else (partial, whole)
-    other.unlink(missing_ok=True)
+    if other.is_dir():
+        shutil.rmtree(other)
+    else:
+        other.unlink(missing_ok=True)
     return path
 
 

@@ -12,6 +12,7 @@ from eval.metrics.intervals import UNDEFINED
 from eval.scoring import Sampling, Scored, score_table
 from eval.tasks import TaskConfig, build_tasks, parse_task
 from mmtune.errors import UserError
+from tests import benchmark_files
 
 WORLD_TASKS = ("pope", "vqav2", "chair", "captions")
 """Those whose files show the colours of ``conftest``; all tasks on files of their own are in ``score/``."""
@@ -110,6 +111,14 @@ def test_answer_files_of_an_earlier_run_do_not_stay(world, tmp_path):
     for given in (everything, {items[0].id: "yes"}, everything):
         path = task.write_answers(tmp_path / "answers", items, given)
         assert list((tmp_path / "answers").iterdir()) == [path]
+
+
+def test_an_answer_folder_of_an_earlier_run_does_not_stay(tmp_path):
+    files = benchmark_files.write("mme", tmp_path)
+    task, items = build(TaskConfig("mme", str(files.annotations)))
+    for given in ({items[0].id: "Yes"}, {item.id: "Yes" for item in items}, {}):
+        path = task.write_answers(tmp_path / "out", items, given)
+        assert list((tmp_path / "out").iterdir()) == [path]
 
 
 @pytest.mark.parametrize("setting", ["limit", "max_new_tokens"])
