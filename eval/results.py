@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ Results = dict[str, Any]
 
 _FAILURES_LISTED = 20
 _FAILURES_LOGGED = 3
+_PLACE = re.compile(r" \([^()]*\)")
 
 
 @dataclass(frozen=True)
@@ -174,12 +176,21 @@ def _task_result(
         "by": breakdowns(task, scored, unseen, sampling),
         "failed": len(failed),
         "failures": dict(list(failed.items())[:_FAILURES_LISTED]),
-        "failure_reasons": dict(Counter(failed.values()).most_common(_FAILURES_LISTED)),
+        "failure_reasons": _reasons(failed.values()),
         "images": str(task.images),
         "config": {key: value for key, value in asdict(task.config).items() if value is not None},
         "prompt": task.template,
         "max_new_tokens": task.max_new_tokens,
     }
+
+
+def _reasons(told: Iterable[str]) -> dict[str, int]:
+    """The most frequent reasons, each with how many are like it: they differ in the bracketed place alone, as
+    in the file that is not there; the first of them stands for all."""
+    told = list(told)
+    found = Counter(_PLACE.sub("", reason) for reason in told)
+    first = {_PLACE.sub("", reason): reason for reason in reversed(told)}
+    return {first[plain]: times for plain, times in found.most_common(_FAILURES_LISTED)}
 
 
 def _metrics(

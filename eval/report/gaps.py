@@ -41,7 +41,9 @@ def _failed(task: Mapping[str, Any]) -> str:
     # Results of earlier versions have the first items' reasons alone.
     reasons = task.get("failure_reasons") or dict.fromkeys(task.get("failures", {}).values(), 1)
     shown = list(reasons.items())[:_TOLD]
-    lines = [f"{reason.rstrip('.')}" + (f" ({times} times)" if times > 1 else "") for reason, times in shown]
+    lines = [
+        f"{reason.rstrip('.')}" + (f" ({times} like this)" if times > 1 else "") for reason, times in shown
+    ]
     more = task["failed"] - sum(times for _, times in shown)
     if lines and more > 0:
         lines.append(f"and {more} more")

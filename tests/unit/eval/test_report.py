@@ -93,7 +93,7 @@ def test_failed_and_limited_are_told_apart_and_each_reason_once():
     reasons = {"It is empty.": 3, "a": 1, "b": 1, "c": 1, "d": 1}  # the reason of one is not kept
     task = told | {"failure_reasons": reasons}
     said = "pope is scored over 12 of 1146 items (limited to 20 by the settings; 8 failed: "
-    assert gaps({"tasks": {"pope": task}}) == [f"{said}It is empty (3 times); a; b; c; and 2 more)"]
+    assert gaps({"tasks": {"pope": task}}) == [f"{said}It is empty (3 like this); a; b; c; and 2 more)"]
     old = told | {"failed": 1, "failures": {"7": "It is empty."}}
     assert gaps({"tasks": {"pope": old}}, title)[0].endswith("1 failed: It is empty)")
 

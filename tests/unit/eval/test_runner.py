@@ -313,7 +313,9 @@ def test_a_task_that_fails_wholly_costs_the_others_nothing(world, seeing, tmp_pa
     assert "pope_random is scored over 0 of 24 items (limited to 6 by the settings; 6 failed: " in told.out
     assert (written["vqav2"]["n"], written["pope_random"]["n"]) == (12, 0)
     page = (out / "report.html").read_text()
-    assert "no item was answered" in page and "6 failed: " in page and " more)" in page
+    assert "no item was answered" in page and "6 failed: " in page
+    ((reason, times),) = written["pope_random"]["failure_reasons"].items()
+    assert times == 6 and ".png" in reason and "(6 like this)" in page and "(6 like this)" in told.out
 
 
 def test_failures_are_tried_again(world, seeing, tmp_path):
