@@ -70,7 +70,7 @@ def tell_judged(results: Mapping[str, Any]) -> None:
         if "judge" in task:
             for line in judged_lines(task):
                 print_line(f"{name}: {line}")
-        elif task.get("needs_judge"):
+        elif task.get("needs_judge") and task["n"]:  # else there is nothing to judge
             if why := task.get("judging_failed"):
                 print_line(f"{name}: the judge failed: {why}")
             place = task.get("answers_file", "the run's folder")

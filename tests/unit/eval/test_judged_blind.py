@@ -11,6 +11,7 @@ from eval.judges.after_run import judge_run
 from eval.judges.judging import Judging
 from eval.runner import evaluate
 from eval.tasks import TaskConfig, build_tasks
+from mmtune.commands.judged_table import tell_judged
 from tests import judged_files
 from tests.unit.eval.conftest import SeeingEngine
 
@@ -36,3 +37,8 @@ def test_blind_questions_that_failed_are_the_reason_for_no_blind_score(tmp_path)
     assert told["metrics"]["total"]["value"] is not None
     why = "none of the questions about other images was answered: It is down"
     assert told["blind_lacking"]["total"] == why
+
+
+def test_a_task_without_an_answer_does_not_ask_for_a_judge(capsys):
+    tell_judged({"tasks": {name: {"needs_judge": True, "n": n} for name, n in (("none", 0), ("some", 3))}})
+    assert [line.split(":")[0] for line in capsys.readouterr().out.splitlines()] == ["some"]
