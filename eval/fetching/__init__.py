@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from eval.fetching.content import wrong_kind
 from eval.fetching.download import Patience, download
 from eval.fetching.unpacking import unpack
 from eval.tasks.official_files import read_json, write_json
@@ -54,7 +55,8 @@ def fetch(
         asked = _mirrored(remote, mirror)
         target = folder / asked.name
         known = record.get(asked.name, {})
-        if known.get("url") != asked.url or not (known.get("unpacked") or target.is_file()):
+        here = known.get("unpacked") or (target.is_file() and not wrong_kind(target, asked.name))
+        if known.get("url") != asked.url or not here:
             digest = download(asked, target, published.page, patience or Patience())
             members = unpack(target, folder / asked.folder) if asked.is_archive else None
             record[asked.name] = {"url": asked.url, "sha256": digest}

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from eval.fetching.content import wrong_kind
 from eval.tasks.published import Remote
 from mmtune.errors import UserError
 from mmtune.progress import Progress
@@ -103,6 +104,13 @@ def download(remote: Remote, target: Path, page: str, patience: Patience) -> str
             f"The file is not the published one: its SHA-256 is {digest}, not {remote.sha256}",
             remote.url,
             f"it has been removed; fetch it again, or see {page}",
+        )
+    if why := wrong_kind(part, remote.name):
+        _drop(part)
+        raise UserError(
+            f"What came is not {remote.name}: {why}",
+            remote.url,
+            f"it has been removed; open the address in a browser, name a mirror with --from, or see {page}",
         )
     part.replace(target)
     _version(part).unlink(missing_ok=True)

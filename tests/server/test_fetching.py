@@ -50,7 +50,7 @@ class Site:
 
 @pytest.fixture
 def site() -> Iterator[Site]:
-    site = Site({"a.json": BODY})
+    site = Site({"a.bin": BODY})
 
     class Answers(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -109,7 +109,7 @@ def published(*files: Remote) -> Published:
 
 
 def get(site, folder, *names, patience=QUICK, sha256=None):
-    remotes = [Remote(f"{site.base}/{name}", sha256=sha256) for name in names or ("a.json",)]
+    remotes = [Remote(f"{site.base}/{name}", sha256=sha256) for name in names or ("a.bin",)]
     return fetch("mine", published(*remotes), folder, patience=patience)
 
 
@@ -117,12 +117,12 @@ def test_a_file_comes_whole_and_is_not_fetched_twice(site, tmp_path):
     (path,) = get(site, tmp_path / "new")
     assert path.read_bytes() == BODY
     get(site, tmp_path / "new")
-    assert site.asked == [("a.json", None)]
+    assert site.asked == [("a.bin", None)]
     assert (
-        json.loads((tmp_path / "new" / RECORD).read_text())["a.json"]["sha256"]
+        json.loads((tmp_path / "new" / RECORD).read_text())["a.bin"]["sha256"]
         == hashlib.sha256(BODY).hexdigest()
     )
-    assert sorted(file.name for file in (tmp_path / "new").iterdir()) == ["a.json", RECORD]
+    assert sorted(file.name for file in (tmp_path / "new").iterdir()) == ["a.bin", RECORD]
     path.unlink()
     assert get(site, tmp_path / "new")[0].read_bytes() == BODY, "what is gone is fetched again"
 
@@ -130,31 +130,31 @@ def test_a_file_comes_whole_and_is_not_fetched_twice(site, tmp_path):
 def test_a_connection_that_breaks_goes_on_where_it_was(site, tmp_path):
     site.moods = [100_000, 50_000]
     assert get(site, tmp_path)[0].read_bytes() == BODY
-    assert site.asked == [("a.json", None), ("a.json", "bytes=100000-"), ("a.json", "bytes=150000-")]
+    assert site.asked == [("a.bin", None), ("a.bin", "bytes=100000-"), ("a.bin", "bytes=150000-")]
 
 
 def test_a_part_of_an_earlier_call_is_gone_on_with(site, tmp_path):
     site.moods = [1000, (500,), (500,), (500,)]
     with pytest.raises(UserError, match="could not be fetched in 3 attempts: the server answers 500"):
         get(site, tmp_path)
-    assert (tmp_path / "a.json.part").read_bytes() == BODY[:1000] and not (tmp_path / "a.json").exists()
+    assert (tmp_path / "a.bin.part").read_bytes() == BODY[:1000] and not (tmp_path / "a.bin").exists()
     site.asked.clear()
     assert get(site, tmp_path)[0].read_bytes() == BODY
-    assert site.asked == [("a.json", "bytes=1000-")]
+    assert site.asked == [("a.bin", "bytes=1000-")]
 
 
 @pytest.mark.parametrize("tag", ['"two"', None, 'W/"one"'])
 def test_a_part_of_another_version_is_not_gone_on_with(site, tmp_path, tag):
-    site.moods, site.tags["a.json"] = [1000, (404,)], '"one"' if tag == '"two"' else tag
+    site.moods, site.tags["a.bin"] = [1000, (404,)], '"one"' if tag == '"two"' else tag
     with pytest.raises(UserError, match="answers 404"):
         get(site, tmp_path)
-    site.files["a.json"], site.tags["a.json"] = BODY[::-1], tag
+    site.files["a.bin"], site.tags["a.bin"] = BODY[::-1], tag
     assert get(site, tmp_path)[0].read_bytes() == BODY[::-1]
 
 
 def test_a_part_that_is_whole_already_is_taken(site, tmp_path):
-    (tmp_path / "a.json.part").write_bytes(BODY)
-    (tmp_path / "a.json.part.version").write_text('"one"')
+    (tmp_path / "a.bin.part").write_bytes(BODY)
+    (tmp_path / "a.bin.part.version").write_text('"one"')
     assert get(site, tmp_path)[0].read_bytes() == BODY
     assert len(site.asked) == 1
 
@@ -187,7 +187,7 @@ def test_where_nobody_is_nothing_is_tried_again(host, said, tmp_path, monkeypatc
     waits = []
     monkeypatch.setattr(time, "sleep", waits.append)
     with pytest.raises(UserError, match=said) as told:
-        fetch("mine", published(Remote(f"http://{host}/a.json")), tmp_path)
+        fetch("mine", published(Remote(f"http://{host}/a.bin")), tmp_path)
     assert waits == [], "nothing is waited for"
     assert "--from URL" in str(told.value) and "\n" not in str(told.value)
 
@@ -195,7 +195,7 @@ def test_where_nobody_is_nothing_is_tried_again(host, said, tmp_path, monkeypatc
 def test_a_server_that_goes_away_in_the_middle_may_come_back(tmp_path):
     """Refused after an answer is a server that starts anew, so the usual patience holds."""
     with socket.create_server(("127.0.0.1", 0)) as server:
-        address = f"http://127.0.0.1:{server.getsockname()[1]}/a.json"
+        address = f"http://127.0.0.1:{server.getsockname()[1]}/a.bin"
 
         def once():
             connection, _ = server.accept()
@@ -209,7 +209,7 @@ def test_a_server_that_goes_away_in_the_middle_may_come_back(tmp_path):
         with pytest.raises(UserError, match=r"3 attempts.*refused"):
             fetch("mine", published(Remote(address)), tmp_path, patience=QUICK)
         thread.join()
-    assert (tmp_path / "a.json.part").read_bytes() == b"some"
+    assert (tmp_path / "a.bin.part").read_bytes() == b"some"
 
 
 def test_a_file_that_is_not_the_published_one_is_removed(site, tmp_path):
@@ -224,7 +224,7 @@ def test_a_server_that_packs_what_it_was_asked_to_leave_plain_is_refused(site, t
     site.packed = "gzip"
     with pytest.raises(UserError, match="packs the file"):
         get(site, tmp_path)
-    assert not (tmp_path / "a.json").exists()
+    assert not (tmp_path / "a.bin").exists()
     site.packed = "identity"
     get(site, tmp_path)
 
@@ -251,9 +251,9 @@ def test_a_folder_that_cannot_be_made_is_one_clear_sentence(site, tmp_path):
 
 def test_what_is_no_address_is_told_at_once(tmp_path):
     with pytest.raises(UserError, match="no address"):
-        fetch("mine", published(Remote("ftp://127.0.0.1/a.json")), tmp_path)
+        fetch("mine", published(Remote("ftp://127.0.0.1/a.bin")), tmp_path)
     with pytest.raises(UserError, match="no address"):
-        fetch("mine", published(Remote("http://127.0.0.1/a.json")), tmp_path, mirror="127.0.0.1/data")
+        fetch("mine", published(Remote("http://127.0.0.1/a.bin")), tmp_path, mirror="127.0.0.1/data")
 
 
 def test_a_disk_that_fills_up_keeps_what_has_come(tmp_path):
@@ -339,6 +339,34 @@ def test_a_damaged_archive_is_fetched_again(site, tmp_path, cut):
     site.files["a.zip"] = whole
     get(site, tmp_path, "a.zip")
     assert (tmp_path / "1.txt").read_bytes() == b"one" * 100
+
+
+PAGE = b"\n<!DOCTYPE html><html>sign in</html>"
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong", "right"),
+    [
+        ("b.json", PAGE, b'\xef\xbb\xbf {"a": 1}'),
+        ("b.json", b"version https://git-lfs.github.com/spec/v1", b"[1]"),
+        ("b.jsonl", PAGE, b'{"a": 1}'),
+        ("b.tsv", PAGE, b"index\tanswer"),
+        ("b.parquet", PAGE, b"PAR1" + BODY),
+        ("b.xlsx", b"index,answer", b"PK" + BODY),
+        ("b.zip", PAGE, zipped({"1.txt": b"one"})),
+        ("b.tar.gz", PAGE, tarred({"1.txt": b"one"})),
+    ],
+)
+def test_a_page_in_the_place_of_a_file_is_not_kept(site, tmp_path, name, wrong, right):
+    site.files[name] = wrong
+    with pytest.raises(UserError, match=f"What came is not {name}"):
+        get(site, tmp_path, name)
+    assert list(tmp_path.iterdir()) == []
+    site.files[name] = right
+    get(site, tmp_path, name)
+    if not name.endswith(("zip", "gz")):  # an earlier version kept such a page for good
+        (tmp_path / name).write_bytes(wrong)
+        assert get(site, tmp_path, name)[0].read_bytes() == right
 
 
 @pytest.mark.parametrize("by", ["option", "environment"])
