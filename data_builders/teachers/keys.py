@@ -8,6 +8,9 @@ from typing import NoReturn
 from mmtune.errors import UserError
 
 HIDDEN = "[key]"
+_SHORTEST = 8
+_PLACEHOLDERS = frozenset({"not-needed", "no-key-required", "sk-no-key-required", "placeholder"})
+"""What is set for servers that want any key; shorter ones, as EMPTY and none, are told by their length."""
 
 
 class Key:
@@ -47,10 +50,15 @@ class Key:
         """The header that it is sent in."""
         return {"Authorization": f"Bearer {self._value}"} if self else {}
 
+    @property
+    def _is_secret(self) -> bool:
+        """Whether it is worth hiding: a word of a few characters stands in texts that know nothing of it."""
+        return len(self._value) >= _SHORTEST and self._value.lower() not in _PLACEHOLDERS
+
     def is_in(self, text: str) -> bool:
-        """Whether a text holds the key."""
-        return bool(self) and self._value in text
+        """Whether a text holds the key; a placeholder, or one of under 8 characters, is not looked for."""
+        return self._is_secret and self._value in text
 
     def hide(self, text: str) -> str:
-        """The text with the key blotted out: servers repeat it in their errors."""
-        return text.replace(self._value, HIDDEN) if self else text
+        """The text with the key blotted out: servers repeat it in their errors; as ``is_in`` else."""
+        return text.replace(self._value, HIDDEN) if self._is_secret else text
