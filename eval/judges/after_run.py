@@ -31,6 +31,7 @@ _TAKEN = (
     "items_without_verdict",
     "replies",
     "unparsed",
+    "unread_as",
     "runs",
     "orders",
     "judge",

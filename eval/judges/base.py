@@ -61,6 +61,8 @@ class Rubric(ABC):
     """Longest reply, by default."""
     attempts: ClassVar[int] = 1
     """How often a judge is asked for a reply that can be read, where the official script asks again."""
+    unread_as: ClassVar[str] = ""
+    """What the official script takes a reply for that cannot be read, where that is not simply wrong."""
     swaps: ClassVar[bool] = False
     """Whether two answers are compared, so that their order can be swapped."""
 

@@ -51,6 +51,7 @@ class Benchmark(Marking):
         self.rubric = RUBRICS.find(task.config.task)(task, case.answered(), beside)
         self.parts = (OFFICIAL, SWAPPED) if self.rubric.swaps and swap else (OFFICIAL,)
         self.prompt, self.needs, self.knows = task.config.task, self.rubric.needs, self.rubric.knows
+        self.unread_as = self.rubric.unread_as
         self.max_tokens, self.attempts = self.rubric.max_tokens, self.rubric.attempts
 
     def questions(self) -> list[Question]:

@@ -60,6 +60,8 @@ class Marking(ABC):
     knows: frozenset[str] = frozenset()
     max_tokens: int = 512
     attempts: int = 1
+    unread_as: str = ""
+    """What a reply that cannot be read is taken for, where that is not simply wrong."""
 
     @abstractmethod
     def questions(self) -> list[Question]:

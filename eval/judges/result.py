@@ -88,6 +88,7 @@ def result_of(
         "items_without_verdict": len(lost),
         "replies": len(answered),
         "unparsed": sum(not marking.readable(one.reply or "") for one in answered),
+        **({"unread_as": marking.unread_as} if marking.unread_as else {}),
         "primary": marked.primary,
         "lower_is_better": list(marked.lower_is_better),
         "metrics": dict(marked.metrics),

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 WRONG, RIGHT, UNCLEAR = 0, 1, 2
+UNREAD = "unread"
+"""A judgement in which no verdict could be read: unclear by the official rule."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,12 @@ def parse_verdict(reply: str) -> int:
     if "incorrect" in lower:
         return WRONG
     return RIGHT if "correct" in lower else UNCLEAR
+
+
+def judgement_of(reply: str) -> str:
+    """``0``, ``1`` or ``2`` as ``parse_verdict``; ``UNREAD`` where the reply does not say unclear, either."""
+    verdict = parse_verdict(reply)
+    return UNREAD if verdict == UNCLEAR and "unclear" not in reply.lower() else str(verdict)
 
 
 def accuracies(verdicts: Sequence[Verdict]) -> dict[str, float | None]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from eval.answer_files import add_answer
-from eval.metrics.hallusion import Verdict, parse_verdict, yes_bias
+from eval.metrics.hallusion import UNREAD, Verdict, judgement_of, parse_verdict, yes_bias
 from eval.metrics.intervals import Array, Totals, ratio
 from eval.row_files import read_rows_of_any
 from eval.tasks.base import Counts, Item
@@ -74,6 +74,10 @@ class HallusionBench(JudgedTask):
     def value(self, answer: str, item: Item) -> float | None:
         return float(_verdict(answer, item).correct)
 
+    def score_submitted(self, answer: str, item: Item) -> Counts:
+        """What the official rule gives, and whether it rests on a verdict that was read."""
+        return super().score_submitted(answer, item) | {"unparsed": float(answer == UNREAD)}
+
     def joint(self, answers: Mapping[str, str], items: Sequence[Item]) -> dict[str, Counts]:
         """Questions right over all figures and figures right over all questions; each is added to its first
         item. A group of which an item is left out is left out, since fewer are easier to get right."""
@@ -130,7 +134,7 @@ class HallusionBench(JudgedTask):
         return _identity(dict(zip(_KEYS, fields(row, _KEYS, path, number), strict=True)))
 
     def judgement(self, row: dict[str, Any], number: int, path: Path) -> str:
-        """``0``, ``1`` or ``2``."""
+        """``0``, ``1`` or ``2``, or that none was read."""
         checked = [name for name in row if name.endswith(_CHECK)]
         if len(checked) > 1:
             raise UserError(
@@ -139,10 +143,10 @@ class HallusionBench(JudgedTask):
                 "keep the one to be scored",
             )
         if not checked:
-            return str(parse_verdict(super().judgement(row, number, path)))
+            return judgement_of(super().judgement(row, number, path))
         if str(row[checked[0]]) not in ("0", "1", "2"):
             raise UserError(f"The verdict {row[checked[0]]!r} of row {number} is none of 0, 1, 2", str(path))
-        return str(row[checked[0]])
+        return UNREAD if row.get(UNREAD) is True else str(row[checked[0]])
 
 
 def _identity(row: Mapping[str, Any]) -> str:

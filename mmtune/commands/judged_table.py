@@ -23,6 +23,8 @@ def show_judged(result: Mapping[str, Any]) -> None:
 
 def judged_lines(result: Mapping[str, Any]) -> list[str]:
     """What stands under the table of a judged score."""
+    from eval.report.judged import unread_as
+
     judge = result["judge"]
     asked = judge["asked"]["model"]
     names = ", ".join(f"{name or asked} ({n})" for name, n in judge["models"].items())
@@ -34,6 +36,7 @@ def judged_lines(result: Mapping[str, Any]) -> list[str]:
     if result["unparsed"]:
         lines.append(
             f"{result['unparsed']} of {counted(result['replies'], 'reply', 'replies')} could not be read"
+            + unread_as(result)
         )
     if result["items_without_verdict"]:
         first, reason = next(iter(result["without_verdict"].items()))

@@ -7,6 +7,9 @@ import json
 import pytest
 from PIL import Image
 
+from eval.score_file import score_file
+from eval.tasks import TaskConfig
+from mmtune.commands.judged_table import judged_lines
 from tests import judged_files
 from tests.commands import run
 from tests.endpoints import Server, serve
@@ -76,6 +79,7 @@ def test_a_judge_that_writes_prose_is_counted_and_never_guessed(tmp_path):
             asked = len(server.bodies)
         assert (result["n"], result["unparsed"]) == (24, result["replies"])
         value = result["metrics"][result["primary"]]["value"]
+        assert result["metrics"]["unparsed"]["value"] == 1.0
         # The official rules: 0, -1 for both, 0, and "unclear", which is right where nothing is shown.
         assert value == {"mmvet": 0.0, "llavabench": 1.0, "mmhal": 0.0}.get(task, value)
         if task == "mmvet":
@@ -84,8 +88,12 @@ def test_a_judge_that_writes_prose_is_counted_and_never_guessed(tmp_path):
             assert warmth[::24] == [0.0, 0.5, 1.0, 1.5, 2.0]
         else:
             assert asked == result["replies"]
+        if task == "hallusionbench":
+            assert "right where a question needs no figure" in "".join(judged_lines(result))
+            config = TaskConfig(task, str(case.annotations))
+            again = score_file(config, tmp_path / f"{task}-out" / "verdicts.jsonl")
+            assert again["metrics"] == result["metrics"]
         if task == "llavabench":
-            assert result["metrics"]["unparsed"]["value"] == 1.0
             assert result["orders"]["consistency"]["value"] is None
 
 
