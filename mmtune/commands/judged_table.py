@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from mmtune.commands.printed_table import print_table
 from mmtune.wording import agreeing, counted
 
 
@@ -103,13 +104,13 @@ def show_agreement(result: Mapping[str, Any]) -> None:
         interval = "–" if found["low"] is None else f"{found['low']:.4f} – {found['high']:.4f}"
         table.add_row(name, _value(found), interval, str(found["n"]))
     console = Console(highlight=False, markup=False, emoji=False)
-    console.print(table)
+    print_table(console, table)
     counts = Table(title="rows: the first judge; columns: the second")
     for label in ("", *result["labels"]):
         counts.add_column(label, justify="right")
     for label, row in result["table"].items():
         counts.add_row(label, *(str(number) for number in row.values()))
-    console.print(counts)
+    print_table(console, counts)
 
 
 def print_line(line: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from mmtune.commands.printed_table import print_table
 from mmtune.wording import agreeing, counted
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def show_metrics(results: Mapping[str, Any]) -> None:
                 shown[f"{name}, {breakdown} {kind}"] = part["metrics"].get(metric)
     # Names of tasks and kinds are others' words: what looks like markup in them is none.
     console = Console(highlight=False, markup=False, emoji=False)
-    console.print(table)
+    print_table(console, table)
     for line in without_interval(shown):
         console.print(line, soft_wrap=True)
     for sentence in gaps(results):
@@ -64,7 +65,10 @@ def show_metrics(results: Mapping[str, Any]) -> None:
     for grouping in view_groupings(results):
         _show_grouping(console, grouping)
     for further in robustness_tables(results):
-        console.print(further, soft_wrap=isinstance(further, str))
+        if isinstance(further, str):
+            console.print(further, soft_wrap=True)
+        else:
+            print_table(console, further)
 
 
 def _show_grouping(console: Console, grouping: GroupingView) -> None:
@@ -78,7 +82,7 @@ def _show_grouping(console: Console, grouping: GroupingView) -> None:
         table.add_column(name, justify="right")
     for row in told:
         table.add_row(row.name, row.accuracy, row.stability, str(row.n))
-    console.print(table)
+    print_table(console, table)
     for row in told:
         lacks = f"; without {counted(len(row.missing), 'other part')} of it" if row.missing else ""
         console.print(f"{row.name}: from {'; '.join(row.rests_on)}{lacks}", style="dim", soft_wrap=True)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mmtune.commands.answer_arguments import take_answers
+from mmtune.commands.printed_table import print_table
 from mmtune.errors import UserError
 from mmtune.wording import counted
 
@@ -96,7 +97,7 @@ def show_score(result: Mapping[str, Any]) -> None:
                 cells = _cells(part["metrics"][result["primary"]])
                 table.add_row(f"{breakdown}: {kind}", *cells, style="dim")
                 shown[f"{breakdown}: {kind}"] = part["metrics"][result["primary"]]
-    console.print(table)
+    print_table(console, table)
     for line in without_interval(shown):
         console.print(line)
 
