@@ -14,10 +14,10 @@ from typing import IO, Any
 
 from eval.asking import Waiting
 from eval.backends.base import Answer
+from eval.json_files import write_whole
 from eval.scoring import Scored, joint_counts, score_answer, with_joint
 from eval.tasks import Item, Task
 from eval.tasks.base import Counts
-from eval.tasks.official_files import write_whole
 
 _SURE_PLACES = 4
 """Of a log-probability in a row: what other places follow from batch size and order."""

@@ -15,6 +15,7 @@ from eval.blind import blind_lacking
 from eval.collecting import Collected
 from eval.environment import hardware, versions
 from eval.groupings import group_results
+from eval.json_files import write_json
 from eval.options import How
 from eval.predictions import Predictions
 from eval.reliability.results import reliability
@@ -23,7 +24,6 @@ from eval.robustness.planning import Planned
 from eval.robustness.results import robustness
 from eval.scoring import Sampling, Scored, breakdowns, pope_mean, score_table, whole_table
 from eval.tasks import Item, Task
-from eval.tasks.official_files import write_json
 from mmtune.errors import UserError
 from mmtune.wording import counted
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from eval.tasks.official_files import read_text
+from eval.json_files import read_text
 from mmtune.errors import UserError
 
 _ROW_LISTS = ("annotations", "data", "results", "answers", "predictions")

@@ -10,8 +10,8 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from eval.json_files import write_json
 from eval.tasks import Item
-from eval.tasks.official_files import write_json
 from mmtune.errors import UserError
 from mmtune.wording import counted
 

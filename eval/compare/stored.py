@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from eval.tasks.official_files import read_text
+from eval.json_files import read_text
 from eval.unfinished import refuse_unfinished
 from mmtune.errors import UserError
 from mmtune.wording import counted

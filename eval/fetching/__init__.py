@@ -10,7 +10,7 @@ from typing import Any
 from eval.fetching.content import wrong_kind
 from eval.fetching.download import Patience, download
 from eval.fetching.unpacking import unpack
-from eval.tasks.official_files import read_json, write_json
+from eval.json_files import read_json, write_json
 from eval.tasks.published import Published, Remote
 from mmtune.errors import UserError
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from eval.backends.base import Answer
 from eval.blind import blind_lacking
+from eval.json_files import read_rows, write_json, write_rows
 from eval.judges.agreement import VERDICTS
 from eval.judges.answers import described_files, own_rows
 from eval.judges.judging import Judging
@@ -17,7 +18,6 @@ from eval.judges.run import RESULT, judge
 from eval.reliability.confidence import confidence
 from eval.scoring import Sampling, Scored
 from eval.tasks import Task, TaskConfig, build_tasks
-from eval.tasks.official_files import read_rows, write_json, write_rows
 
 FOLDER = "judged"
 _LISTED = 20

@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from eval.json_files import read_rows
 from eval.metrics.agreement import disagreements
 from eval.metrics.intervals import Array, Totals, ratio
 from eval.scoring import Sampling, with_intervals
-from eval.tasks.official_files import fields, read_rows
+from eval.tasks.official_files import fields
 from mmtune.errors import UserError
 
 VERDICTS = "verdicts.jsonl"

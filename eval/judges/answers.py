@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from eval.answer_files import Matched, match
+from eval.json_files import read_rows
 from eval.judges.marking import Case
 from eval.tasks import Item, Task, TaskConfig, build_task
 from eval.tasks.judged import JudgedTask
-from eval.tasks.official_files import load_checked, read_rows
+from eval.tasks.official_files import load_checked
 from eval.unfinished import GO_ON, refuse_unfinished
 from mmtune.errors import UserError
 

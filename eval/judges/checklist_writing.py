@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from data_builders.teachers.opening import Hiring, hired
+from eval.json_files import read_rows, write_rows
 from eval.judges.asking import Place, interview
 from eval.judges.base import Question
 from eval.judges.checklist import Check, Checklists
@@ -18,7 +19,7 @@ from eval.judges.prompts import prompt_of
 from eval.metrics.instruction_following import CHECKS
 from eval.metrics.judged import parse_checklist
 from eval.scoring import Sampling
-from eval.tasks.official_files import fields, read_rows, write_rows
+from eval.tasks.official_files import fields
 from mmtune.errors import UserError, unknown
 
 FILE = "checklists.jsonl"

@@ -18,7 +18,7 @@ from data_builders.teachers.base import (
     fingerprint,
     stream,
 )
-from eval.tasks.official_files import read_rows, write_rows
+from eval.json_files import read_rows, write_rows
 from mmtune.errors import UserError
 from mmtune.wording import counted
 

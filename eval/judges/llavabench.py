@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from eval.json_files import read_rows
 from eval.judges.base import SWAPPED, Beside, Rubric, Verdict
 from eval.metrics.judged import UNREAD, parse_pair
 from eval.tasks import Item
 from eval.tasks.judged import JudgedTask
-from eval.tasks.official_files import fields, read_rows
+from eval.tasks.official_files import fields
 from mmtune.errors import UserError
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from eval.json_files import read_rows
 from eval.judges.base import Beside, Rubric, Verdict
 from eval.metrics.judged import parse_mmhal
 from eval.tasks import Item
 from eval.tasks.judged import JudgedTask
-from eval.tasks.official_files import read_rows
 
 _BEST, _HALLUCINATED = 6, 1
 

@@ -11,7 +11,7 @@ from typing import Any, Literal, cast
 
 from data_builders.teachers.base import Message
 from data_builders.teachers.pictures import Picture
-from eval.tasks.official_files import read_text
+from eval.json_files import read_text
 from mmtune.errors import UserError, unknown
 
 SHIPPED = Path(__file__).parent / "prompts"

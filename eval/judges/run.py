@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from data_builders.teachers.opening import BATCHES, hired
+from eval.json_files import write_json, write_rows
 from eval.judges.agreement import VERDICTS
 from eval.judges.asking import Interview, Protocol, interview
 from eval.judges.checklist import Checklists
@@ -23,7 +24,6 @@ from eval.judges.marking import Case, Marking
 from eval.judges.prompts import prompt_of
 from eval.judges.replay import replayed
 from eval.judges.result import header_of, result_of
-from eval.tasks.official_files import write_json, write_rows
 from mmtune.errors import UserError
 from mmtune.wording import counted
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from eval.image_folders import ready_images
+from eval.json_files import read_rows, write_json, write_rows
 from eval.overlap.finding import Overlap, Sighting, TrainingRecords, find_overlap
 from eval.scoring import Sampling, Scored, joint_counts, score_table, whole_table, with_joint
 from eval.sharing import Peers
 from eval.tasks import Item, Task
-from eval.tasks.official_files import read_rows, write_json, write_rows
 
 FILE = "overlap.jsonl"
 """The list of items that were seen, in the folder of an evaluation."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
+from eval.json_files import write_whole
 from eval.report.browsing import Browse, pack, samples_of_rows
 from eval.report.charts import strip
 from eval.report.gaps import gaps
@@ -32,7 +33,6 @@ from eval.report.overview import kind_bars, run_radar
 from eval.report.robustness import reliability_view, robustness_view
 from eval.report.runs import read_rows, view_run
 from eval.report.samples import ContactSheet, Row, contact_sheet
-from eval.tasks.official_files import write_whole
 from mmtune.wording import agreeing, counted
 
 if TYPE_CHECKING:

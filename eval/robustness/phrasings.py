@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from eval.tasks.official_files import read_json
+from eval.json_files import read_json
 from mmtune.errors import UserError
 
 OWN = Path(__file__).with_name("phrasings.json")

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
+from eval.json_files import write_json, write_rows
 from eval.metrics.intervals import Array, Totals, ratio
 from eval.tasks.base import Counts, Item, Task
-from eval.tasks.official_files import answers_path, write_json, write_rows
+from eval.tasks.official_files import answers_path
 
 Answers = Mapping[str, str]
 

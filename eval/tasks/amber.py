@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from eval.json_files import read_json, read_rows, read_text
 from eval.metrics.amber import (
     DIMENSIONS,
     Described,
@@ -22,7 +23,7 @@ from eval.metrics.singular import singular_candidates
 from eval.metrics.word_tokens import word_tokens
 from eval.tasks.accuracy import AccuracyTask
 from eval.tasks.base import Counts, Item
-from eval.tasks.official_files import fields, read_json, read_rows, read_text
+from eval.tasks.official_files import fields
 from eval.tasks.published import SEE_PAGE, Published, github
 from mmtune.errors import UserError
 

@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from eval.json_files import read_rows, write_json
 from eval.metrics.choice import parse_letter
 from eval.tasks.accuracy import AccuracyTask
 from eval.tasks.base import Item
 from eval.tasks.choices import Choice, ChoiceTask, asked, lettered, truth_choice
-from eval.tasks.official_files import answers_path, fields, read_rows, write_json
+from eval.tasks.official_files import answers_path, fields
 from eval.tasks.published import COCO_VAL2017, SEE_PAGE, Published, Remote
 from eval.tasks.truths import most_given
 

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from eval.answer_files import add_answer
+from eval.json_files import read_rows
 from eval.metrics.intervals import Array, Totals, ratio
 from eval.metrics.relaxed import relaxed_accuracy
 from eval.row_files import read_rows_of_any
 from eval.tasks.accuracy import AccuracyTask
 from eval.tasks.base import Counts, Item
-from eval.tasks.official_files import fields, read_rows
+from eval.tasks.official_files import fields
 from eval.tasks.published import SEE_PAGE, Published
 from mmtune.errors import UserError
 

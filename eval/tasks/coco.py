@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from eval.tasks.official_files import fields, read_json, section
+from eval.json_files import read_json
+from eval.tasks.official_files import fields, section
 from mmtune.errors import UserError
 
 

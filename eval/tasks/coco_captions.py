@@ -7,13 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
+from eval.json_files import read_json, write_json
 from eval.metrics.bleu import ORDERS, bleu, bleu_counts
 from eval.metrics.cider import CiderD
 from eval.metrics.intervals import Array, Totals, ratio
 from eval.metrics.ptb import caption_words
 from eval.metrics.rouge import rouge_l
 from eval.tasks.base import Counts, Item, Task
-from eval.tasks.official_files import answers_path, fields, read_json, section, write_json
+from eval.tasks.official_files import answers_path, fields, section
 from eval.tasks.published import COCO_ANNOTATIONS, COCO_LICENCE, COCO_PAGE, COCO_VAL2014, Published
 from mmtune.errors import UserError
 from mmtune.wording import counted

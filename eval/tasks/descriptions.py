@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from eval.json_files import write_rows
 from eval.metrics.chair import Chair
 from eval.metrics.coco_objects import COCO_OBJECTS
 from eval.tasks.base import Counts, Item, Task
 from eval.tasks.coco import CocoImage, read_coco
-from eval.tasks.official_files import answers_path, write_rows
+from eval.tasks.official_files import answers_path
 from mmtune.errors import UserError
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from eval.json_files import read_json
 from eval.metrics.anls import anls
 from eval.tasks.accuracy import AccuracyTask
 from eval.tasks.base import Item
-from eval.tasks.official_files import check_unique, fields, read_json, section
+from eval.tasks.official_files import check_unique, fields, section
 from eval.tasks.published import SEE_PAGE, Published
 
 

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from eval.json_files import read_json
 from eval.metrics.gqa import belongs, convert, distribution, entailed_share, question_kinds
 from eval.metrics.intervals import Array, Totals, ratio
 from eval.tasks.accuracy import AccuracyTask
 from eval.tasks.base import Counts, Item
-from eval.tasks.official_files import fields, read_json
+from eval.tasks.official_files import fields
 from eval.tasks.published import SEE_PAGE, Published, Remote
 from mmtune.errors import UserError
 

@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from eval.json_files import read_rows
 from eval.options import How, Options
 from eval.tasks.accuracy import AccuracyTask
 from eval.tasks.base import Item
-from eval.tasks.official_files import check_unique, fields, read_rows
+from eval.tasks.official_files import check_unique, fields
 from eval.tasks.published import SEE_PAGE, Published
 from mmtune.errors import UserError
 from mmtune.records import IMAGE_PLACEHOLDER

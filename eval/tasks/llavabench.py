@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from eval.json_files import read_rows
 from eval.metrics.intervals import Array, Totals, ratio
 from eval.metrics.judged import UNREAD, parse_pair
 from eval.tasks.base import Counts, Item
 from eval.tasks.judged import JudgedTask
-from eval.tasks.official_files import check_unique, fields, read_rows
+from eval.tasks.official_files import check_unique, fields
 from eval.tasks.published import SEE_PAGE, Published, hub
 from mmtune.errors import UserError
 

@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from eval.answer_files import add_answer
+from eval.json_files import read_text
 from eval.metrics.intervals import Array, Totals, ratio
 from eval.metrics.yes_no import MME_COGNITION, MME_PERCEPTION, parse_mme
 from eval.tasks.accuracy import AccuracyTask
 from eval.tasks.base import Counts, Item
-from eval.tasks.official_files import answers_path, read_text
+from eval.tasks.official_files import answers_path
 from eval.tasks.published import SEE_PAGE, Published
 from mmtune.errors import UserError
 from mmtune.wording import counted

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from eval.answer_files import add_answer
+from eval.json_files import read_json, read_rows, read_text, write_json
 from eval.metrics.intervals import Array, Totals, ratio
 from eval.metrics.judged import MMHAL_TYPES, parse_mmhal
 from eval.row_files import read_rows_of_any
 from eval.tasks.base import Counts, Item
 from eval.tasks.judged import JudgedTask
-from eval.tasks.official_files import answers_path, fields, read_json, read_rows, read_text, write_json
+from eval.tasks.official_files import answers_path, fields
 from eval.tasks.published import SEE_PAGE, Published
 from mmtune.errors import UserError
 from mmtune.wording import counted

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from eval.json_files import read_rows
 from eval.metrics.instruction_following import CHECKS, followed
 from eval.metrics.intervals import Array, Totals, ratio
 from eval.tasks.accuracy import AccuracyTask
 from eval.tasks.base import Counts, Item
 from eval.tasks.chats import history_of, images_of
-from eval.tasks.official_files import check_unique, fields, read_rows
+from eval.tasks.official_files import check_unique, fields
 from eval.tasks.published import SEE_PAGE, Published
 from mmtune.errors import UserError, unknown
 

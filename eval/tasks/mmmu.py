@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from eval.json_files import write_json
 from eval.metrics.mmmu import open_right, parse_multiple_choice, parse_open
 from eval.tasks.accuracy import AccuracyTask
 from eval.tasks.base import Item
 from eval.tasks.choices import asked, lettered
 from eval.tasks.embedded import TableOfImages
-from eval.tasks.official_files import answers_path, check_unique, fields, write_json
+from eval.tasks.official_files import answers_path, check_unique, fields
 from eval.tasks.published import SEE_PAGE, Published, hub
 from eval.tasks.tables import read_benchmark_rows
 from mmtune.errors import UserError

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from eval.json_files import read_json, write_json
 from eval.metrics.intervals import Array, Totals, ratio
 from eval.tasks.base import Counts, Item
 from eval.tasks.judged import JudgedTask
-from eval.tasks.official_files import answers_path, fields, read_json, write_json
+from eval.tasks.official_files import answers_path, fields
 from eval.tasks.published import SEE_PAGE, Published, Remote
 from mmtune.errors import UserError
 

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from eval.answer_files import add_answer
+from eval.json_files import read_rows, write_rows
 from eval.metrics.chair import Chair
 from eval.metrics.intervals import Array, Totals, ratio
 from eval.row_files import read_rows_of_any
 from eval.tasks.base import Counts, Item
 from eval.tasks.coco import read_coco
 from eval.tasks.embedded import FILE_NAME, TableOfImages
-from eval.tasks.official_files import answers_path, check_unique, fields, read_rows, write_rows
+from eval.tasks.official_files import answers_path, check_unique, fields
 from eval.tasks.published import COCO_ANNOTATIONS, SEE_PAGE, Published
 from mmtune.errors import UserError
 

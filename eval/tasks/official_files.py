@@ -1,8 +1,7 @@
-"""Reading and writing the files that benchmarks publish and take, with errors that name line and column."""
+"""What the files that benchmarks publish hold, and where answers to them go."""
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -14,47 +13,6 @@ from eval.tasks.base import Item
 from mmtune.errors import UserError
 
 _NUMBER_AT_END = re.compile(r"(\d+)\.(?:jpe?g|png|webp)$", re.IGNORECASE)
-
-
-def read_json(path: Path) -> Any:
-    """A JSON file's value.
-
-    Raises:
-        UserError: if it is missing, not UTF-8 or malformed.
-    """
-    text = read_text(path)
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        raise _malformed(path, error.lineno, error.colno, error.msg) from error
-    except RecursionError as error:
-        raise _nested(path) from error
-
-
-def read_rows(path: Path) -> list[dict[str, Any]]:
-    """Objects of a JSON list or of a JSON Lines file, told apart by content.
-
-    Raises:
-        UserError: as ``read_json``, or if a row is not an object.
-    """
-    text = read_text(path)
-    if text.lstrip().startswith("["):
-        rows = read_json(path)
-    else:
-        rows = []
-        # Not splitlines(): U+2028 and its like are ordinary characters inside a JSON string.
-        for number, line in enumerate(text.split("\n"), start=1):
-            if line.strip():
-                try:
-                    rows.append(json.loads(line))
-                except json.JSONDecodeError as error:
-                    raise _malformed(path, number, error.colno, error.msg) from error
-                except RecursionError as error:
-                    raise _nested(path) from error
-    for number, row in enumerate(rows, start=1):
-        if not isinstance(row, dict):
-            raise UserError(f"Row {number} is not a JSON object", str(path), "check the path")
-    return rows
 
 
 def fields(row: Mapping[str, Any], names: Sequence[str], path: Path, number: int) -> list[Any]:
@@ -124,16 +82,6 @@ def load_checked(load: Callable[[], list[Item]], where: str) -> list[Item]:
     return items
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Write a JSON file whole or not at all."""
-    write_whole(path, [json.dumps(value, ensure_ascii=False)])
-
-
-def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Write a JSON Lines file whole or not at all."""
-    write_whole(path, (json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
-
-
 def answers_path(folder: Path, name: str, suffix: str, complete: bool) -> Path:
     """``name.answers.jsonl``, or ``name.answers.partial.jsonl`` where some item has no answer.
 
@@ -175,36 +123,3 @@ class NumberedImages:
         """The file's name; COCO's own name where there is no such file, so that the error can say it."""
         found = self._names.get(int(image_id)) if str(image_id).isdigit() else str(image_id)
         return found or f"COCO_{self._subset or 'val2014'}_{int(image_id):012d}.jpg"
-
-
-def read_text(path: Path) -> str:
-    """A UTF-8 file's text, without its byte order mark.
-
-    Raises:
-        UserError: if it is missing or not UTF-8.
-    """
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UserError("The file is not UTF-8 text", str(path), "convert it to UTF-8") from error
-    except OSError as error:
-        raise UserError(
-            f"The file cannot be read: {error.strerror or error}", str(path), "check the path"
-        ) from error
-
-
-def _malformed(path: Path, line: int, column: int, reason: str) -> UserError:
-    return UserError(f"Malformed JSON: {reason}", f"{path}, line {line}, column {column}", "mend the file")
-
-
-def _nested(path: Path) -> UserError:
-    return UserError("The JSON is nested too deeply", str(path), "check that it is the benchmark's own file")
-
-
-def write_whole(path: Path, lines: Iterable[str]) -> None:
-    """Write a UTF-8 file whole or not at all."""
-    part = path.with_name(path.name + ".part")
-    # Half a pair of UTF-16, which UTF-8 cannot write, becomes its escape: JSON reads it back as it was.
-    with part.open("w", encoding="utf-8", errors="backslashreplace") as file:
-        file.writelines(lines)
-    os.replace(part, path)

@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from eval.answer_files import add_answer
+from eval.json_files import read_rows, write_rows
 from eval.metrics.intervals import Array, Totals, ratio
 from eval.metrics.yes_no import parse_pope, read_yes_no
 from eval.row_files import read_rows_of_any
 from eval.tasks.base import Counts, Item, Task, TaskConfig
-from eval.tasks.official_files import answers_path, check_unique, fields, read_rows, write_rows
+from eval.tasks.official_files import answers_path, check_unique, fields
 from eval.tasks.published import COCO_VAL2014, Published, github
 from mmtune.errors import UserError
 from mmtune.wording import counted

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from eval.answer_files import add_answer, of_a_run
+from eval.json_files import read_json
 from eval.metrics.intervals import Array, Totals, ratio
 from eval.metrics.iou import NO_BOX, center_inside, iou, parse_box, parse_box_pairs
 from eval.row_files import read_rows_of_any
 from eval.tasks.accuracy import AccuracyTask
 from eval.tasks.base import Counts, Item
-from eval.tasks.official_files import check_unique, fields, read_json, section
+from eval.tasks.official_files import check_unique, fields, section
 from eval.tasks.published import Published
 from mmtune.errors import UserError
 from mmtune.wording import counted

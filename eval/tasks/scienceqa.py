@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from eval.json_files import read_json
 from eval.metrics.choice import FAILED, parse_scienceqa, scienceqa_index
 from eval.metrics.intervals import Array, Totals, ratio
 from eval.tasks.base import Counts, Item
 from eval.tasks.choices import Choice, ChoiceTask, asked, lettered, truth_choice
-from eval.tasks.official_files import fields, read_json
+from eval.tasks.official_files import fields
 from eval.tasks.published import SEE_PAGE, Published, Remote, github
 from mmtune.errors import UserError
 from mmtune.wording import counted

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from eval.json_files import read_json
 from eval.metrics.choice import parse_letter
 from eval.metrics.intervals import Array, Totals, ratio
 from eval.metrics.seed import seed_right
 from eval.tasks.base import Counts, Item
 from eval.tasks.choices import Choice, ChoiceTask, asked, letter_of, truth_choice
-from eval.tasks.official_files import check_unique, fields, read_json, section
+from eval.tasks.official_files import check_unique, fields, section
 from eval.tasks.published import SEE_PAGE, Published, hub
 
 _OPTIONS = ("choice_a", "choice_b", "choice_c", "choice_d")

@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from eval.json_files import read_rows
 from eval.metrics.instruction_following import CHECKS, followed
 from eval.metrics.intervals import Array, Totals, ratio
 from eval.tasks.accuracy import AccuracyTask
 from eval.tasks.base import Counts, Item
-from eval.tasks.official_files import check_unique, fields, read_rows
+from eval.tasks.official_files import check_unique, fields
 from eval.tasks.published import Published
 from mmtune.assets import shipped
 from mmtune.errors import UserError, unknown

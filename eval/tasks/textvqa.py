@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from eval.json_files import read_json
 from eval.metrics.vqa import normalize_evalai, textvqa_accuracy
 from eval.tasks.accuracy import AccuracyTask
 from eval.tasks.base import Item
-from eval.tasks.official_files import check_unique, fields, read_json, section
+from eval.tasks.official_files import check_unique, fields, section
 from eval.tasks.published import Published, Remote
 from eval.tasks.truths import most_given
 from mmtune.errors import UserError

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from eval.json_files import read_rows
 from eval.metrics.intervals import Array, Totals, ratio
 from eval.metrics.vqa import normalize_evalai, textvqa_accuracy, vqa_accuracy
 from eval.tasks.accuracy import AccuracyTask
 from eval.tasks.base import Counts, Item
-from eval.tasks.official_files import check_unique, fields, read_rows
+from eval.tasks.official_files import check_unique, fields
 from eval.tasks.published import SEE_PAGE, Published, Remote
 from eval.tasks.truths import most_given
 

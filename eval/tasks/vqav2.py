@@ -6,18 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from eval.json_files import read_json, write_json
 from eval.metrics.intervals import Array, Totals, ratio
 from eval.metrics.vqa import normalize_evalai, vqa_accuracies, vqa_accuracy
 from eval.tasks.base import Counts, Item, Task
-from eval.tasks.official_files import (
-    NumberedImages,
-    answers_path,
-    check_unique,
-    fields,
-    read_json,
-    section,
-    write_json,
-)
+from eval.tasks.official_files import NumberedImages, answers_path, check_unique, fields, section
 from eval.tasks.published import COCO_VAL2014, Published, Remote
 from eval.tasks.truths import most_given
 from mmtune.errors import UserError

@@ -88,8 +88,8 @@ def _compare(runs: list[str], out: Path | None, line: str | None) -> None:
 
         show_comparison(comparison)
     if out is not None:
+        from eval.json_files import write_json
         from eval.report.comparison import write_comparison
-        from eval.tasks.official_files import write_json
 
         folder, name = (out.parent, out.name) if out.suffix == ".json" else (out, "compare.json")
         folder.mkdir(parents=True, exist_ok=True)

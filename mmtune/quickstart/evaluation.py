@@ -97,8 +97,8 @@ def report(out: Path, seconds: Mapping[str, float], captions: Result) -> tuple[P
         seconds: phase → how long it took.
         captions: what ``evaluate_alignment`` found.
     """
+    from eval.json_files import write_json
     from eval.report import write_report
-    from eval.tasks.official_files import write_json
 
     results: Result = json.loads((out / "eval" / "metrics.json").read_text(encoding="utf-8"))
     comparisons = {"Align alone, before tune: short descriptions": captions}
