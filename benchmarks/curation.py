@@ -106,7 +106,7 @@ def leaks(count: int, seed: int) -> None:
     from data_builders.curate.benchmark_items import BenchmarkItem
     from data_builders.curate.decontaminate import DecontaminationSettings, find_leaks
     from data_builders.engines import get_engine
-    from tests.unit.data_builders.curate.planted import plant
+    from tests.planted import plant
 
     with tempfile.TemporaryDirectory() as name:
         planted = plant(Path(name) / "planted", count, seed)

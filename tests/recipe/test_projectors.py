@@ -18,8 +18,9 @@ from data_builders.miniworld.captions import short_caption
 from mmtune.batch import IGNORE, PackedBatch
 from mmtune.data.prepare import RecordEncoder, Sample
 from mmtune.data.rows import DecodedImage, Row, collate
+from mmtune.images.geometry import Grid, ViewTokens
 from mmtune.images.policies import get_policy
-from mmtune.models.config import LanguageConfig, VisionConfig
+from mmtune.models.config import LanguageConfig, ProjectorConfig, VisionConfig
 from mmtune.models.language import load_language, load_tokenizer
 from mmtune.models.projectors import build_projector
 from mmtune.models.vision import VisionTower, build_vision
@@ -169,3 +170,12 @@ def test_what_is_asked_reaches_the_answer_through_the_projector_alone(
     deaf = lesson.right(lesson.row(records(asked[1:] + asked[:1]), shown))
     assert accuracy >= 0.99
     assert deaf < 0.9, "with another's question the answers must not be known"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_published_sizes_keep_their_promise_of_tokens(name: str) -> None:
+    """By the settings that a recipe gets which names none; some have 100 million weights."""
+    projector = build_projector(ProjectorConfig(name), 24, 32)
+    for grid in (Grid(2, 3), Grid(4, 4), Grid(1, 1)):
+        out = projector(torch.randn(2, grid.cells, 24), grid)
+        assert out.shape == (2, projector.out_tokens(ViewTokens(grid.cells, grid)).count, 32)

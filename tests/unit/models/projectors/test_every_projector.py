@@ -27,12 +27,11 @@ def needs_grid(projector):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_projector_keeps_its_promise_of_tokens(name):
-    for config in (ProjectorConfig(name), tiny_projector(name)):
-        projector = build_projector(config, VISION, LANGUAGE)
-        for grid in (Grid(2, 3), Grid(4, 4), Grid(1, 1)):
-            tokens = ViewTokens(grid.cells, grid)
-            out = projector(features(2, grid), grid)
-            assert out.shape == (2, projector.out_tokens(tokens).count, LANGUAGE)
+    projector = build_projector(tiny_projector(name), VISION, LANGUAGE)
+    for grid in (Grid(2, 3), Grid(4, 4), Grid(1, 1)):
+        tokens = ViewTokens(grid.cells, grid)
+        out = projector(features(2, grid), grid)
+        assert out.shape == (2, projector.out_tokens(tokens).count, LANGUAGE)
 
 
 @pytest.mark.parametrize("name", NAMES)
