@@ -25,8 +25,11 @@ esac
 cd "$ROOT"
 
 run_tests() {
-    # One process more than the two cores that the time is given for: many tests wait for others that they start.
-    "$VENV/bin/python" -m pytest "${tests[@]}" --no-header --durations=15 -n "${TEST_PROCESSES:-3}" \
+    # One process more than the two cores that the time is given for: many tests wait for others that they start,
+    # but for those of the unit tier.
+    local processes=3
+    [ "$tier" != unit ] || processes=2
+    "$VENV/bin/python" -m pytest "${tests[@]}" --no-header --durations=15 -n "${TEST_PROCESSES:-$processes}" \
         --dist worksteal ${coverage[@]+"${coverage[@]}"} "$@"
 }
 
