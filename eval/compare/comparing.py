@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from eval.compare.counts import TaskCounts
 from eval.compare.groups import Group
 from eval.compare.matching import Matched, asked_otherwise, judged_apart, match_task
-from eval.compare.metrics import TaskCounts, compare_metrics
+from eval.compare.metrics import compare_metrics
 from eval.compare.stored import Answer
 from eval.metrics.intervals import NOT_DRAWN
 from eval.metrics.power import POWER

@@ -10,13 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from eval.compare.matching import Matched
-from eval.metrics.intervals import Array, Estimate, Totals, bootstrap, exact_binomial, numbered
+from eval.compare.agreeing import farthest
+from eval.compare.counts import TaskCounts
+from eval.metrics.intervals import Array, Estimate, Totals, bootstrap, exact_binomial
 from eval.metrics.power import detectable, fewest_flips, out_of_reach
 from eval.metrics.significance import Swapped, mcnemar_exact, swap_test
 from eval.metrics.student import mean_over_seeds_and_items, over_seeds_and_items, variance
-from eval.tasks import Task
-from mmtune.errors import UserError
 
 MCNEMAR, SWAP_EXACT, SWAP = "mcnemar_exact", "swap_exact", "swap"
 SEEDS_AND_ITEMS, ITEMS_ALONE = "t_seeds_and_items", "z_items_alone"
@@ -28,59 +27,6 @@ TESTS: Mapping[str, str] = {
     ITEMS_ALONE: "normal test over items alone: a model has one seed, so the spread of its seeds is unknown",
 }
 """Each test in words."""
-
-
-_MOST_KINDS = 64
-"""Kinds of images, by what their answers count, of which each is changed into each other."""
-
-
-@dataclass(frozen=True)
-class TaskCounts:
-    """Counts of the common items of one task."""
-
-    task: Task
-    runs: tuple[Mapping[str, Array], ...]
-    """Of each run, name → (items,)."""
-    seeds: tuple[int, ...]
-    """How many of the runs belong to each model, in order."""
-    clusters: tuple[str, ...]
-
-    @classmethod
-    def gather(cls, task: Task, matched: Matched, seeds: Sequence[int]) -> TaskCounts:
-        """From the matched answers.
-
-        Raises:
-            UserError: if all answers of a run have a count that none of another has.
-        """
-        _check_alike(task, matched)
-        rows = [
-            [_counts(answers[key].counts, answers[key].joint if matched.joint else {}) for key in matched.ids]
-            for answers in matched.answers
-        ]
-        names = dict.fromkeys(name for run in rows for counts in run for name in counts)
-        runs = tuple(
-            {name: np.array([counts.get(name, 0.0) for counts in run]) for name in names} for run in rows
-        )
-        return cls(task, runs, tuple(seeds), tuple(matched.clusters))
-
-    def of(self, model: int) -> tuple[Mapping[str, Array], ...]:
-        """The runs of a model."""
-        start = sum(self.seeds[:model])
-        return self.runs[start : start + self.seeds[model]]
-
-    def aggregate(self, totals: Totals) -> Mapping[str, Array]:
-        """The task's metrics from sums.
-
-        Raises:
-            UserError: if the run's counts are not those that the task sums up.
-        """
-        try:
-            return self.task.aggregate(totals) if totals else {}
-        except KeyError as error:
-            raise UserError(
-                f"The counts of {self.task.name} lack {error}, which this version of mmtune sums up",
-                fix="run mmtune eval again in the runs' folders; what is known is not asked again",
-            ) from error
 
 
 @dataclass(frozen=True)
@@ -128,7 +74,7 @@ def compare_metrics(
                 found_here = _two_runs(change, swapped[model][metric], flips, level)
                 if found_here["low"] is None and found_here["difference"] == 0:
                     unseen = exact_binomial(0, change.clusters, level)[1] if change.clusters else 1.0
-                    bound = _farthest(counts, metric, unseen)
+                    bound = farthest(counts, metric, unseen)
                     if bound is not None:
                         found_here |= {"low": -bound, "high": bound, "why": None}
                 against.append(found_here)
@@ -139,24 +85,6 @@ def compare_metrics(
             against = [None if one is None else _within_reach(one, values[0]["value"]) for one in against]
         found[metric] = {"values": values, "against_first": against}
     return found
-
-
-def _check_alike(task: Task, matched: Matched) -> None:
-    """Refuse runs of which one was scored by a version that counted something else: what an answer lacks
-    counts as 0, and so the missing counts of all answers would be a score of 0."""
-    each = [[set(answers[key].counts or ()) for key in matched.ids] for answers in matched.answers]
-    everywhere = set().union(*(set.intersection(*of_run) for of_run in each if of_run))
-    for of_run in each:
-        for name in sorted(everywhere - set().union(*of_run)):
-            raise UserError(
-                f"The answers of {task.name} have a count {name!r} in one run and none in another, as where"
-                " another version of mmtune or other files marked them",
-                fix="run mmtune eval again in the runs' folders; what is known is not asked again",
-            )
-
-
-def _counts(own: Mapping[str, float] | None, joint: Mapping[str, float]) -> dict[str, float]:
-    return {**(own or {}), **joint}
 
 
 def _by_run(run: Mapping[str, Array], counts: TaskCounts) -> dict[str, float]:
@@ -295,42 +223,6 @@ def _within_reach(change: dict[str, Any], first: float | None) -> dict[str, Any]
     """The difference of a share from ``first``, with no detectable one where that is more than can be."""
     beyond = None not in (change["detectable"], first) and out_of_reach(change["detectable"], first)  # type: ignore[arg-type]
     return change | {"detectable": None if beyond else change["detectable"], "out_of_reach": beyond}
-
-
-def _farthest(counts: TaskCounts, metric: str, share: float) -> float | None:
-    """How far a metric can move when a share of the images changes from kinds of answers seen to others of
-    these; None where there are too many kinds to try, or some of these moves leave it undefined.
-
-    It bounds a difference of which the draws say nothing, as no image was answered so that it would differ.
-    Images of one kind alone may be fewer than the share: those whose change moves the metric most go first.
-    """
-    first = counts.of(0)[0]
-    sums = np.zeros((len(set(counts.clusters)), len(first)))
-    np.add.at(sums, numbered(counts.clusters, len(counts.clusters)), np.array(list(first.values())).T)
-    kinds, times = np.unique(sums, axis=0, return_counts=True)
-    if len(kinds) > _MOST_KINDS:
-        return None
-
-    def moved_by(changes: Array) -> Array:
-        totals = np.concatenate([np.zeros((1, sums.shape[1])), changes]) + sums.sum(axis=0)
-        values = counts.aggregate({name: totals[:, place] for place, name in enumerate(first)})[metric]
-        return np.asarray(values[1:] - values[0])
-
-    budget = share * len(sums)
-    most = np.minimum(budget, times)
-    steps = (kinds - kinds[:, None]) * most[:, None, None]  # from each kind to each, all that may
-    gains = moved_by(steps.reshape(-1, sums.shape[1])).reshape(len(kinds), len(kinds))
-    if not np.isfinite(gains).all():
-        return None
-    farthest = 0.0
-    for upward in (gains, -gains):
-        aims = upward.argmax(axis=1)
-        order = np.argsort(-upward.max(axis=1) / most)
-        before = np.concatenate([[0.0], most[order].cumsum()[:-1]])
-        part = np.clip((budget - before) / most[order], 0.0, 1.0)
-        together = (steps[order, aims[order]] * part[:, None]).cumsum(axis=0)
-        farthest = max(farthest, float(np.max(np.abs(moved_by(together)))))
-    return farthest or None if math.isfinite(farthest) else None
 
 
 def _seeds(seeds: Sequence[Sequence[float]], change: Estimate, level: float) -> dict[str, Any]:

@@ -39,8 +39,7 @@ def load_image(
         root: folder that image paths are relative to.
         ref: a POSIX path relative to ``root``.
         max_pixels: largest width x height accepted.
-        orientation: ``exif`` turns the image upright, as every viewer and every annotator shows it;
-            ``ignore`` leaves it as Pillow opens it, as LLaVA's loader does: as stored, but for TIFF.
+        orientation: as in :func:`mmtune.images.decoding.upright_image`.
 
     Returns:
         An RGB image without metadata.
